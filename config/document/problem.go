@@ -1,0 +1,141 @@
+package document
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Problem is one mistake in a file: where it stands, what it is, and what
+// would do instead.
+type Problem struct {
+	File   string // name as it was given to Read
+	Line   int    // from 1
+	Column int    // from 1, in characters
+	Width  int    // characters that the caret underlines, at least 1
+	Source string // the text of that line
+
+	Message string
+	Hint    string // what would do; may be empty
+}
+
+// Suggest sets the hint and returns the problem, so that a report reads as one sentence.
+func (p *Problem) Suggest(format string, args ...any) *Problem {
+	p.Hint = fmt.Sprintf(format, args...)
+	return p
+}
+
+// String renders the problem as compilers do: position, message, line, caret, hint.
+func (p *Problem) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d:%d: error: %s\n", p.File, p.Line, p.Column, p.Message)
+	if p.Source != "" {
+		fmt.Fprintf(&b, "    %s\n    %s%s\n", p.Source, indentOf(p.Source, p.Column), strings.Repeat("^", max(1, p.Width)))
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(&b, "  hint: %s\n", p.Hint)
+	}
+	return b.String()
+}
+
+// indentOf is the white space that puts a caret under the column: tabs stay
+// tabs, so that it lines up whatever a terminal makes of them.
+func indentOf(line string, column int) string {
+	var b strings.Builder
+	for _, r := range line {
+		if column--; column <= 0 {
+			break
+		}
+		if r == '\t' {
+			b.WriteRune('\t')
+		} else {
+			b.WriteRune(' ')
+		}
+	}
+	return b.String()
+}
+
+// Problems collects the mistakes of any number of files. The zero value is
+// ready to use. It is not safe for concurrent use.
+type Problems struct {
+	list []*Problem
+}
+
+// Len is the number of mistakes found so far.
+func (ps *Problems) Len() int { return len(ps.list) }
+
+// All returns the mistakes in the order of their files and positions, each
+// position and message once.
+func (ps *Problems) All() []*Problem {
+	sorted := slices.Clone(ps.list)
+	slices.SortStableFunc(sorted, func(a, b *Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.CompactFunc(sorted, func(a, b *Problem) bool {
+		return a.File == b.File && a.Line == b.Line && a.Column == b.Column && a.Message == b.Message
+	})
+}
+
+// Err is nil when nothing was found, else an error whose text is every mistake.
+func (ps *Problems) Err() error {
+	if len(ps.list) == 0 {
+		return nil
+	}
+	return &Error{Problems: ps.All()}
+}
+
+// Error is the error form of a set of mistakes.
+type Error struct{ Problems []*Problem }
+
+// Error lists every mistake, one block each.
+func (e *Error) Error() string {
+	var b strings.Builder
+	for _, p := range e.Problems {
+		b.WriteString(p.String())
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func (ps *Problems) add(f *file, line, column, width int, message string) *Problem {
+	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Source: f.line(line), Message: message}
+	ps.list = append(ps.list, p)
+	return p
+}
+
+// Closest returns the candidate most like word, or "" when none is near enough
+// to be what was meant.
+func Closest(word string, candidates []string) string {
+	best, distance := "", 1+max(1, utf8.RuneCountInString(word)/3)
+	for _, c := range candidates {
+		if d := edits(strings.ToLower(word), strings.ToLower(c)); d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance, with a swap of neighbours counted as one edit.
+func edits(a, b string) int {
+	s, t := []rune(a), []rune(b)
+	rows := [3][]int{make([]int, len(t)+1), make([]int, len(t)+1), make([]int, len(t)+1)}
+	for j := range rows[1] {
+		rows[1][j] = j
+	}
+	for i := 1; i <= len(s); i++ {
+		before, last, now := rows[(i+2)%3], rows[i%3], rows[(i+1)%3]
+		now[0] = i
+		for j := 1; j <= len(t); j++ {
+			cost := 1
+			if s[i-1] == t[j-1] {
+				cost = 0
+			}
+			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
+				now[j] = min(now[j], before[j-2]+1)
+			}
+		}
+	}
+	return rows[(len(s)+1)%3][len(t)]
+}

@@ -1,0 +1,164 @@
+package document
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Key is one key that a mapping may hold: its name, what it means, and how
+// its value is read into T.
+type Key[T any] struct {
+	Name     string
+	About    string // one line for people
+	Required bool
+	Read     func(into *T, value *Node)
+}
+
+// Decode reads a mapping by its table of keys. Unknown keys, keys left empty
+// and required keys that are missing are reported; keys are read in the order
+// of the table, so that one may rely on what an earlier one has read.
+func Decode[T any](n *Node, into *T, keys []Key[T]) {
+	if n == nil || !n.expect(Mapping) {
+		return
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	for _, f := range n.fields {
+		if !slices.Contains(names, f.Key.text) {
+			UnknownName(f.Key, "key", names)
+		}
+	}
+	for _, k := range keys {
+		value := n.Field(k.Name)
+		switch {
+		case value == nil && k.Required:
+			n.Errorf("the key %q is missing", k.Name).Suggest("%s", k.About)
+		case value == nil:
+		case value.kind == Null:
+			value.Errorf("the key %q is written but has no value", k.Name).Suggest("give it a value or remove the line")
+		default:
+			k.Read(into, value)
+		}
+	}
+}
+
+// UnknownName reports a name that is not among those known, and proposes the
+// one that was probably meant.
+func UnknownName(n *Node, what string, known []string) {
+	p := n.Errorf("unknown %s %q", what, n.text)
+	if near := Closest(n.text, known); near != "" {
+		p.Suggest("did you mean %q?", near)
+		return
+	}
+	sorted := slices.Clone(known)
+	slices.Sort(sorted)
+	p.Suggest("known: %s", strings.Join(sorted, ", "))
+}
+
+// Text is a scalar exactly as it was written: 1024, true and "1024" are all text.
+func (n *Node) Text() string {
+	if !n.expect(Scalar) {
+		return ""
+	}
+	return n.text
+}
+
+// IsText tells whether the node is a scalar that YAML takes for text rather
+// than for a number, a boolean or null.
+func (n *Node) IsText() bool { return n.Kind() == Scalar && n.tag == "!!str" }
+
+// Texts is a list of scalars, or one scalar for a list of one.
+func (n *Node) Texts() []string {
+	var texts []string
+	for _, item := range n.OneOrMore() {
+		texts = append(texts, item.Text())
+	}
+	return texts
+}
+
+// Bool reads true or false.
+func (n *Node) Bool() bool {
+	if !n.expect(Scalar) {
+		return false
+	}
+	if n.tag != "!!bool" {
+		n.Errorf("expected true or false, found %q", n.text)
+	}
+	return strings.EqualFold(n.text, "true")
+}
+
+// Int reads a whole number from low to high.
+func (n *Node) Int(low, high int64) int64 {
+	if !n.expect(Scalar) {
+		return low
+	}
+	v, err := strconv.ParseInt(n.text, 10, 64)
+	if err != nil || v < low || v > high {
+		if high == math.MaxInt64 {
+			n.Errorf("expected a whole number of at least %d, found %q", low, n.text)
+		} else {
+			n.Errorf("expected a whole number from %d to %d, found %q", low, high, n.text)
+		}
+		return low
+	}
+	return v
+}
+
+// Duration reads a time span such as 250ms, 3s, 5m or 1h30m; none is negative.
+func (n *Node) Duration() time.Duration {
+	if !n.expect(Scalar) {
+		return 0
+	}
+	d, err := time.ParseDuration(n.text)
+	if err != nil || d < 0 {
+		n.Errorf("expected a time span, found %q", n.text).Suggest("for example 250ms, 3s, 5m or 1h")
+		return 0
+	}
+	return d
+}
+
+// Bytes reads a size such as 512KiB, 1MiB or 256MiB.
+func (n *Node) Bytes() int64 {
+	if !n.expect(Scalar) {
+		return 0
+	}
+	digits := strings.TrimRight(n.text, "KMGiB ")
+	unit, known := map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[strings.TrimSpace(n.text[len(digits):])]
+	v, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || !known || v < 0 || v > math.MaxInt64/unit {
+		n.Errorf("expected a size, found %q", n.text).Suggest("for example 512KiB, 1MiB or 256MiB")
+		return 0
+	}
+	return v * unit
+}
+
+// Percent reads a share such as 50% as a fraction of one.
+func (n *Node) Percent() float64 {
+	if !n.expect(Scalar) {
+		return 0
+	}
+	digits, isPercent := strings.CutSuffix(n.text, "%")
+	v, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !isPercent || !(v >= 0 && v <= 100) {
+		n.Errorf("expected a share from 0%% to 100%%, found %q", n.text)
+		return 0
+	}
+	return v / 100
+}
+
+// OneOf reads one of the given words.
+func (n *Node) OneOf(words ...string) string {
+	if !n.expect(Scalar) {
+		return ""
+	}
+	if !slices.Contains(words, n.text) {
+		UnknownName(n, "value", words)
+		return ""
+	}
+	return n.text
+}

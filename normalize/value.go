@@ -1,0 +1,274 @@
+package normalize
+
+import (
+	"errors"
+	"iter"
+
+	"cel.dev/cel-go/cel"
+
+	"muster/config/document"
+)
+
+// Scope is a reply as the parts of a definition see it.
+type Scope struct {
+	Status int // HTTP status
+	Body   any // the whole reply, as ParseJSON returns it
+	Data   any // the record within it
+
+	variables map[string]any // for CEL, made on first use
+}
+
+// Compiler compiles the small languages of one definition. It may be used for
+// one definition only, by one goroutine.
+type Compiler struct {
+	env *cel.Env // made on first use: most definitions need none
+}
+
+// path compiles a path; a mistake is reported at its character.
+func (c *Compiler) path(n *document.Node) (Path, bool) {
+	text := n.Text()
+	path, err := ParsePath(text)
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		p := n.ErrorfAt(syntax.Offset, syntax.Width, "%s", syntax.Message)
+		if syntax.Hint != "" {
+			p.Suggest("%s", syntax.Hint)
+		}
+		return Path{}, false
+	}
+	return path, true
+}
+
+// Path compiles one path.
+func (c *Compiler) Path(n *document.Node) Path {
+	path, _ := c.path(n)
+	return path
+}
+
+// Paths compiles one path or a list of paths, of which the first that has a
+// value counts.
+func (c *Compiler) Paths(n *document.Node) Paths {
+	var paths Paths
+	for _, item := range n.OneOrMore() {
+		if path, ok := c.path(item); ok {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// Paths are alternatives: the first that has a value counts.
+type Paths []Path
+
+// First is the value of the first path that has one.
+func (ps Paths) First(at *Cursor) (any, bool) {
+	for _, p := range ps {
+		if v, ok := p.Value(at); ok {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// Text is the text form of the first scalar that any of the paths has.
+func (ps Paths) Text(at *Cursor) string {
+	for _, p := range ps {
+		for v := range p.Values(at) {
+			if text, ok := ScalarText(v); ok {
+				return text
+			}
+		}
+	}
+	return ""
+}
+
+// Texts are the text forms of all scalars at the first path that has any.
+func (ps Paths) Texts(at *Cursor) []string {
+	for _, p := range ps {
+		var texts []string
+		for v := range p.Values(at) {
+			if text, ok := ScalarText(v); ok {
+				texts = append(texts, text)
+			}
+		}
+		if texts != nil {
+			return texts
+		}
+	}
+	return nil
+}
+
+// expr is a value of the grammar: alternatives, of which a scalar member takes
+// the first that has a value and a list member takes all.
+type expr []alternative
+
+type alternative struct {
+	path     *Path
+	cel      *program
+	constant any // with neither path nor cel
+
+	table map[string]any // `map`; nil for none
+	as    Epoch
+	when  Condition
+}
+
+// found is a value on its way into a member.
+type found struct {
+	value any
+	as    Epoch
+}
+
+// constant tells that the expression says the same of everybody.
+func (e expr) constant() bool {
+	for _, a := range e {
+		if a.path != nil || a.cel != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// values yields every value that is not absent, in order; an error (an
+// ambiguous member, a CEL program that costs too much) ends it.
+func (e expr) values(s *Scope, at *Cursor) iter.Seq2[found, error] {
+	return func(yield func(found, error) bool) {
+		for i := range e {
+			if !e[i].yield(s, at, yield) {
+				return
+			}
+		}
+	}
+}
+
+func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool) bool {
+	if !a.when.Holds(s, at) {
+		return true
+	}
+	emit := func(v any) bool {
+		if _, twice := v.(Ambiguous); twice {
+			return yield(found{}, errAmbiguous)
+		}
+		if v = a.translate(v); Absent(v) {
+			return true
+		}
+		return yield(found{v, a.as}, nil)
+	}
+	switch {
+	case a.path != nil:
+		for v := range a.path.Values(at) {
+			if !emit(v) {
+				return false
+			}
+		}
+		return true
+	case a.cel != nil:
+		v, err := a.cel.value(s)
+		if err != nil {
+			return yield(found{}, err)
+		}
+		items, isList := v.([]any)
+		if !isList {
+			return emit(v)
+		}
+		for _, item := range items {
+			if !emit(item) {
+				return false
+			}
+		}
+		return true
+	default:
+		return emit(a.constant)
+	}
+}
+
+var errAmbiguous = errors.New("a mapped member is said twice with different values")
+
+// translate looks the value up in `map`, if there is one.
+func (a *alternative) translate(v any) any {
+	if a.table == nil {
+		return v
+	}
+	text, ok := ScalarText(v)
+	if !ok {
+		return nil
+	}
+	if to, ok := a.table[text]; ok {
+		return to
+	}
+	return a.table["*"]
+}
+
+// expr compiles PATH, a list of values, or the long form.
+func (c *Compiler) expr(n *document.Node) expr {
+	switch n.Kind() {
+	case document.Scalar:
+		if path, ok := c.path(n); ok {
+			return expr{{path: &path}}
+		}
+		return nil
+	case document.List:
+		var all expr
+		for _, item := range n.Items() {
+			all = append(all, c.expr(item)...)
+		}
+		return all
+	case document.Mapping:
+		var a alternative
+		document.Decode(n, &a, c.valueKeys())
+		return c.single(n, a)
+	default:
+		n.Errorf("a value is missing here").Suggest("write a path, a list of paths, or {path: …}, {cel: …} or {value: …}")
+		return nil
+	}
+}
+
+// single checks that the long form says where its value comes from, once.
+func (c *Compiler) single(n *document.Node, a alternative) expr {
+	origins := 0
+	for _, key := range []string{"path", "cel", "value"} {
+		if n.Field(key) != nil {
+			origins++
+		}
+	}
+	if origins != 1 {
+		n.Errorf("exactly one of path, cel and value is needed here").Suggest("write {path: …}, {cel: …} or {value: …}")
+		return nil
+	}
+	return expr{a}
+}
+
+// valueKeys is the table of the long form's keys.
+func (c *Compiler) valueKeys() []document.Key[alternative] {
+	return []document.Key[alternative]{
+		{Name: "path", About: "where the value stands", Read: func(a *alternative, n *document.Node) {
+			if path, ok := c.path(n); ok {
+				a.path = &path
+			}
+		}},
+		{Name: "cel", About: "a CEL expression over data, body and http", Read: func(a *alternative, n *document.Node) { a.cel = c.cel(n) }},
+		{Name: "value", About: "a constant", Read: func(a *alternative, n *document.Node) {
+			if n.Kind() != document.Scalar {
+				n.Errorf("a constant is a single value, not %v", n.Kind())
+				return
+			}
+			a.constant, _ = literal(n)
+		}},
+		{Name: "map", About: "values on the left become those on the right; \"*\" is any other; no entry is absence", Read: func(a *alternative, n *document.Node) {
+			a.table = map[string]any{}
+			for _, f := range n.Fields() {
+				switch f.Value.Kind() {
+				case document.Null:
+					a.table[f.Key.Text()] = nil // absent, and not what "*" says
+				default:
+					if f.Value.Text() != "" {
+						a.table[f.Key.Text()], _ = literal(f.Value)
+					}
+				}
+			}
+		}},
+		{Name: "as", About: "the unit of a number that is an instant: epoch_s or epoch_ms", Read: func(a *alternative, n *document.Node) {
+			a.as = Epoch(n.OneOf(string(EpochSeconds), string(EpochMillis)))
+		}},
+		{Name: "when", About: "conditions under which the value counts, relative to the record", Read: func(a *alternative, n *document.Node) { a.when = c.Condition(n) }},
+	}
+}

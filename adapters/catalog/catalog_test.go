@@ -1,0 +1,33 @@
+package catalog_test
+
+import (
+	"testing"
+
+	"muster/adapters"
+	"muster/adapters/catalog"
+	"muster/config/document"
+)
+
+// TestDefinitions runs the inline tests of every definition in the catalog.
+func TestDefinitions(t *testing.T) {
+	for _, name := range catalog.Names() {
+		t.Run(name, func(t *testing.T) {
+			var problems document.Problems
+			resolved := adapters.Resolve(name, catalog.Library(&problems))
+			definition := adapters.Compile(resolved)
+			if err := problems.Err(); err != nil {
+				t.Fatalf("the definition is wrong:\n%v", err)
+			}
+			if definition.Name != name {
+				t.Errorf("the file %s.yaml defines %q", name, definition.Name)
+			}
+			for _, result := range definition.RunTests(t.Context()) {
+				t.Run(result.Name, func(t *testing.T) {
+					for _, failure := range result.Failures {
+						t.Errorf("%s: %s", result.Position, failure)
+					}
+				})
+			}
+		})
+	}
+}

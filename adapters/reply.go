@@ -1,0 +1,398 @@
+package adapters
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/config/document"
+	"muster/normalize"
+)
+
+// response is what a definition says under `response`: what is success, where
+// the record is, what errors mean.
+type response struct {
+	ok         normalize.Condition
+	data       normalize.Paths
+	pick       []comparison
+	list       bool
+	empty      string // "malformed", "not_found" or "ok"
+	match      []comparison
+	detail     detailPaths
+	errors     []classification
+	partial    *partial
+	retryAfter *retryAfter
+}
+
+// comparison asks that what stands at a path is what was asked for.
+type comparison struct {
+	path normalize.Path
+	want template
+}
+
+// classification names the kind of a failure by what the reply says.
+type classification struct {
+	condition normalize.Condition
+	kind      Kind
+}
+
+// detailPaths is where an error says what; partial children have the same, and
+// a status.
+type detailPaths struct {
+	status, code, message, ref, hint, subject, details normalize.Paths
+}
+
+type partial struct {
+	each   normalize.Paths
+	detail detailPaths
+}
+
+type retryAfter struct {
+	header string
+	path   normalize.Paths
+	as     string // "seconds", "epoch_s", "epoch_ms" or "http_date"
+}
+
+func responseKeys(c *normalize.Compiler) []document.Key[response] {
+	return []document.Key[response]{
+		{Name: "ok", About: "conditions that must all hold on a 2xx", Read: func(r *response, n *document.Node) { r.ok = c.Condition(n) }},
+		{Name: "data", About: "path of the record, or a list of paths: the first that has a value", Read: func(r *response, n *document.Node) { r.data = c.Paths(n) }},
+		{Name: "pick", About: "of a list of hits, keep those that equal what was asked for", Read: func(r *response, n *document.Node) { r.pick = comparisons(c, n) }},
+		{Name: "list", About: "the record is the whole list", Read: func(r *response, n *document.Node) { r.list = n.Bool() }},
+		{Name: "empty", About: "what it means that nothing is at data", Read: func(r *response, n *document.Node) { r.empty = n.OneOf("malformed", "not_found", "ok") }},
+		{Name: "match", About: "the record must be what was asked for", Read: func(r *response, n *document.Node) { r.match = comparisons(c, n) }},
+		{Name: "error", About: "paths in an error body, for the trace and the log", Read: func(r *response, n *document.Node) { document.Decode(n, &r.detail, detailKeys(c)) }},
+		{Name: "errors", About: "{if: CONDITIONS, as: KIND}: the first that holds decides before the HTTP status does", Read: func(r *response, n *document.Node) {
+			for _, item := range n.Items() {
+				var rule classification
+				document.Decode(item, &rule, classificationKeys(c))
+				r.errors = append(r.errors, rule)
+			}
+		}},
+		{Name: "partial", About: "the upstream's own partial failures", Read: func(r *response, n *document.Node) {
+			r.partial = &partial{}
+			document.Decode(n, r.partial, partialKeys(c))
+		}},
+		{Name: "retry_after", About: "where the upstream says when to come back", Read: func(r *response, n *document.Node) {
+			r.retryAfter = &retryAfter{as: "seconds"}
+			document.Decode(n, r.retryAfter, []document.Key[retryAfter]{
+				{Name: "header", About: "a header", Read: func(r *retryAfter, n *document.Node) { r.header = n.Text() }},
+				{Name: "path", About: "a path in the body", Read: func(r *retryAfter, n *document.Node) { r.path = c.Paths(n) }},
+				{Name: "as", About: "seconds, epoch_s, epoch_ms or http_date", Read: func(r *retryAfter, n *document.Node) {
+					r.as = n.OneOf("seconds", "epoch_s", "epoch_ms", "http_date")
+				}},
+			})
+			if (r.retryAfter.header == "") == (r.retryAfter.path == nil) {
+				n.Errorf("exactly one of header and path is needed here")
+			}
+		}},
+	}
+}
+
+func comparisons(c *normalize.Compiler, n *document.Node) []comparison {
+	var all []comparison
+	for _, f := range n.Fields() {
+		all = append(all, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inRequest())})
+	}
+	return all
+}
+
+func classificationKeys(c *normalize.Compiler) []document.Key[classification] {
+	return []document.Key[classification]{
+		{Name: "if", About: "conditions", Required: true, Read: func(r *classification, n *document.Node) { r.condition = c.Condition(n) }},
+		{Name: "as", About: "the kind of failure", Required: true, Read: func(r *classification, n *document.Node) {
+			names := make([]string, 0, len(Kinds()))
+			for _, k := range Kinds() {
+				if k < Open { // the rest are ours to say
+					names = append(names, k.String())
+				}
+			}
+			r.kind, _ = ParseKind(n.OneOf(names...))
+		}},
+	}
+}
+
+func detailKeys(c *normalize.Compiler) []document.Key[detailPaths] {
+	return []document.Key[detailPaths]{
+		{Name: "code", About: "the upstream's own error code", Read: func(d *detailPaths, n *document.Node) { d.code = c.Paths(n) }},
+		{Name: "message", About: "its text", Read: func(d *detailPaths, n *document.Node) { d.message = c.Paths(n) }},
+		{Name: "ref", About: "its operation id", Read: func(d *detailPaths, n *document.Node) { d.ref = c.Paths(n) }},
+		{Name: "hint", About: "what it proposes", Read: func(d *detailPaths, n *document.Node) { d.hint = c.Paths(n) }},
+		{Name: "subject", About: "what the error concerns", Read: func(d *detailPaths, n *document.Node) { d.subject = c.Paths(n) }},
+		{Name: "details", About: "further texts", Read: func(d *detailPaths, n *document.Node) { d.details = c.Paths(n) }},
+	}
+}
+
+func partialKeys(c *normalize.Compiler) []document.Key[partial] {
+	keys := []document.Key[partial]{
+		{Name: "each", About: "path of the list of failures", Required: true, Read: func(p *partial, n *document.Node) { p.each = c.Paths(n) }},
+		{Name: "status", About: "the HTTP status of one failure", Read: func(p *partial, n *document.Node) { p.detail.status = c.Paths(n) }},
+	}
+	for _, k := range detailKeys(c) {
+		if k.Name != "details" {
+			keys = append(keys, document.Key[partial]{Name: k.Name, About: k.About, Read: func(p *partial, n *document.Node) { k.Read(&p.detail, n) }})
+		}
+	}
+	return keys
+}
+
+func (d *detailPaths) read(at *normalize.Cursor) Detail {
+	status, _ := strconv.Atoi(d.status.Text(at))
+	return Detail{
+		Status: status, Code: d.code.Text(at), Message: d.message.Text(at), Hint: d.hint.Text(at),
+		Ref: d.ref.Text(at), Subject: d.subject.Text(at), Details: d.details.Texts(at),
+	}
+}
+
+// received is a reply as it came from the wire.
+type received struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// receive reads a reply, at most limit bytes of its body after decompression.
+func receive(ctx context.Context, r *http.Response, limit int64) (received, error) {
+	defer discard(r.Body)
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		fault := transportFault(ctx, err, "reading the reply")
+		fault.Detail.Status = r.StatusCode
+		return received{}, fault
+	}
+	if int64(len(body)) > limit {
+		fault := Fail(Malformed, "the reply is larger than limits.max_bytes", nil)
+		fault.Detail.Status = r.StatusCode
+		return received{}, fault
+	}
+	return received{r.StatusCode, r.Header, body}, nil
+}
+
+// interpret makes a Reply of what came, for the lookup that was sent. Its error
+// is a *Fault, and then nothing of the reply is used.
+func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time.Time) (Reply, error) {
+	tree, parseErr := normalize.ParseJSON(got.body)
+	scope := &normalize.Scope{Status: got.status, Body: tree}
+	root := normalize.At(tree)
+
+	fail := func(kind Kind, step string) (Reply, error) {
+		fault := Fail(kind, step, nil)
+		fault.Detail = d.response.detail.read(root)
+		fault.Detail.Status = got.status
+		fault.RetryAfter = d.response.retryAfterOf(got, root, now)
+		return Reply{}, fault
+	}
+	success := got.status >= 200 && got.status < 300
+	if success && parseErr != nil {
+		return fail(Malformed, "the reply is not JSON")
+	}
+	for _, rule := range d.response.errors {
+		if rule.condition.Holds(scope, root) {
+			return fail(rule.kind, "the definition says so of this reply")
+		}
+	}
+	if kind := KindOfStatus(got.status); kind != 0 {
+		return fail(kind, "the upstream answered "+strconv.Itoa(got.status))
+	}
+	if !d.response.ok.Holds(scope, root) {
+		return fail(Unavailable, "the reply does not say that it succeeded")
+	}
+	record, kind, message := d.record(root, v)
+	if kind != 0 {
+		return fail(kind, message)
+	}
+	scope.Data = record
+	if !allEqual(d.response.match, normalize.At(record), v) {
+		return fail(Mismatch, "the record is not the one asked for")
+	}
+	mapped, notes, err := d.mapping.Apply(scope, now)
+	if err != nil {
+		return fail(Malformed, err.Error())
+	}
+	if !d.sameIdentifiers(mapped, lookup, v) {
+		return fail(Mismatch, "the record's own identifier is not the one asked for")
+	}
+	return Reply{Record: mapped, Children: d.children(root), Notes: notes}, nil
+}
+
+// record finds the record in the body. A kind other than 0 says why there is none.
+func (d *Definition) record(root *normalize.Cursor, v *values) (any, Kind, string) {
+	data, ok := d.response.data.First(root)
+	if ok && len(d.response.pick) > 0 {
+		data, ok = d.picked(data, v)
+	}
+	items, isList := data.([]any)
+	switch _, isObject := data.(map[string]any); {
+	case isList && d.response.list:
+		return data, 0, ""
+	case isList && len(items) > 1:
+		return nil, Mismatch, "more than one record answers to the identifier"
+	case isList && len(items) == 1:
+		if data, isObject = items[0].(map[string]any); isObject {
+			return data, 0, ""
+		}
+		return nil, Malformed, "the record is not an object"
+	case isObject:
+		return data, 0, ""
+	case ok && !isList:
+		return nil, Malformed, "the record is not an object"
+	}
+	if _, isObject := root.Value.(map[string]any); !isObject && !isList && root.Value != nil {
+		return nil, Malformed, "the reply is not an object"
+	}
+	switch d.response.empty {
+	case "ok":
+		return map[string]any{}, 0, ""
+	case "not_found":
+		return nil, NotFound, "no record"
+	default:
+		return nil, Malformed, "no record where the definition expects it"
+	}
+}
+
+// picked keeps the hits that equal what was asked for: a search that answers
+// with what merely resembles it has not found it.
+func (d *Definition) picked(data any, v *values) (any, bool) {
+	items, isList := data.([]any)
+	if !isList {
+		items = []any{data}
+	}
+	var hits []any
+	for _, item := range items {
+		if at := normalize.At(item); allPresent(d.response.pick, at) && allEqual(d.response.pick, at, v) {
+			hits = append(hits, item)
+		}
+	}
+	return hits, true
+}
+
+func allPresent(wanted []comparison, at *normalize.Cursor) bool {
+	for _, c := range wanted {
+		if _, ok := c.path.Value(at); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// allEqual tells whether nothing at the paths differs from what was asked for.
+// What is absent does not differ.
+func allEqual(wanted []comparison, at *normalize.Cursor, v *values) bool {
+	for _, c := range wanted {
+		want, err := c.want.render(v, clean)
+		if missing := (absentError{}); errors.As(err, &missing) {
+			continue // not asked for in this lookup
+		}
+		if err != nil {
+			return false
+		}
+		for found := range c.path.Values(at) {
+			text, ok := normalize.ScalarText(found)
+			if !ok || !sameText(c.kind(), text, want) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// kind is the kind of identifier that the comparison is about, "" for another value.
+func (c *comparison) kind() string {
+	if ids := c.want.refs("id"); len(ids) == 1 && len(c.want) == 1 {
+		return ids[0]
+	}
+	return ""
+}
+
+// sameText compares identifiers as their kind asks; GUIDs in any case (RFC 9562, 4).
+func sameText(kind, a, b string) bool {
+	return normalize.SameID(kind, a, b) || uuid.MatchString(a) && uuid.MatchString(b) && strings.EqualFold(a, b)
+}
+
+// sameIdentifiers tells whether each identifier that the lookup asked with came
+// back as it was, where it came back at all.
+func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v *values) bool {
+	asked := d.identifiersOf(lookup)
+	for i, rule := range d.mapping.IDs() {
+		if !rule.Check || !contains(asked, rule.Kind) {
+			continue
+		}
+		for _, id := range record.IDs {
+			if id.Kind == d.mapping.IDs()[i].Kind && !sameText(id.Kind, id.Value, v.query.IDs[id.Kind]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// children are the upstream's own partial failures.
+func (d *Definition) children(root *normalize.Cursor) []*Fault {
+	if d.response.partial == nil {
+		return nil
+	}
+	var children []*Fault
+	for _, each := range d.response.partial.each {
+		for item := range each.Each(root) {
+			detail := d.response.partial.detail.read(item)
+			kind := KindOfStatus(detail.Status)
+			if detail.Status < 300 {
+				kind = Unavailable // a failure that does not say which
+			}
+			children = append(children, &Fault{Kind: kind, Detail: detail})
+		}
+	}
+	return children
+}
+
+// maxRetryAfter caps what an upstream may ask of us.
+const maxRetryAfter = time.Hour
+
+func (r *response) retryAfterOf(got received, root *normalize.Cursor, now time.Time) time.Duration {
+	rule := r.retryAfter
+	if rule == nil {
+		return retryAfterHeader(got.header.Get("Retry-After"), now)
+	}
+	text := rule.path.Text(root)
+	if rule.header != "" {
+		text = got.header.Get(rule.header)
+	}
+	switch rule.as {
+	case "http_date":
+		return retryAfterHeader(text, now)
+	case "seconds":
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return 0
+		}
+		return capped(seconds)
+	default:
+		at, some, err := normalize.Epoch(rule.as).Time(normalize.Number(text))
+		if err != nil || !some {
+			return 0
+		}
+		return capped(at.Sub(now).Seconds())
+	}
+}
+
+// retryAfterHeader reads seconds or a date (RFC 9110, 10.2.3).
+func retryAfterHeader(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return capped(seconds)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return capped(at.Sub(now).Seconds())
+	}
+	return 0
+}
+
+func capped(seconds float64) time.Duration {
+	if !(seconds > 0) {
+		return 0
+	}
+	return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
+}

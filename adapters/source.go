@@ -1,0 +1,190 @@
+package adapters
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"muster/config/document"
+	"muster/normalize"
+)
+
+// Source is a Definition bound to one deployment: its name, its settings, its
+// limits and the connection it uses. It is an Adapter and safe for concurrent use.
+type Source struct {
+	name       string
+	definition *Definition
+	limits     Limits
+	settings   Settings
+	credential *credential
+	transport  http.RoundTripper
+	now        func() time.Time
+}
+
+// Bind makes a Source. The settings must be complete (see Definition.Settings);
+// limits are the gateway's defaults, over which the definition's and then the
+// deployment's own are laid, key by key. The transport must not follow
+// redirects, which an http.RoundTripper never does.
+func (d *Definition) Bind(name string, settings Settings, defaults Limits, own *document.Node, transport http.RoundTripper) *Source {
+	for _, layer := range []*document.Node{d.limits, own} {
+		if layer != nil {
+			ReadLimits(&defaults, layer)
+		}
+	}
+	filled := Settings{}
+	for _, s := range d.settings {
+		if value, ok := settings[s.Name]; ok {
+			filled[s.Name] = value
+		} else if s.Default != "" {
+			filled[s.Name] = NewSecret(s.Default)
+		}
+	}
+	return &Source{
+		name: name, definition: d, limits: defaults, settings: filled, transport: transport, now: time.Now,
+		credential: &credential{auth: d.auth, settings: filled, transport: transport},
+	}
+}
+
+// Members are the profile's top-level members that the source can give.
+func (s *Source) Members() []string { return s.definition.Members() }
+
+// Name is what the deployment calls the source.
+func (s *Source) Name() string { return s.name }
+
+// Definition is what the source was made from.
+func (s *Source) Definition() *Definition { return s.definition }
+
+// Limits are those in force for the source.
+func (s *Source) Limits() Limits { return s.limits }
+
+// Needs are the kinds of identifiers that the source can be asked with: one set
+// for each lookup, in order. Self is the source's own kind.
+func (s *Source) Needs() [][]string {
+	needs := make([][]string, 0, len(s.definition.lookups))
+	for i := range s.definition.lookups {
+		needs = append(needs, s.definition.identifiersOf(&s.definition.lookups[i]))
+	}
+	return needs
+}
+
+// TenantNeeds are the tenant's values without which the source cannot be asked
+// by any lookup.
+func (s *Source) TenantNeeds() []string {
+	var needs []string
+	for i := range s.definition.lookups {
+		for _, t := range s.definition.lookups[i].templates() {
+			for _, name := range t.refs("tenant") {
+				if !slices.Contains(needs, name) {
+					needs = append(needs, name)
+				}
+			}
+		}
+	}
+	return needs
+}
+
+// Yields are the kinds of identifiers that the source gives; Self is its own.
+func (s *Source) Yields() []string {
+	var kinds []string
+	for _, rule := range s.definition.mapping.IDs() {
+		kinds = append(kinds, rule.Kind)
+	}
+	return kinds
+}
+
+// Choose returns the kinds of identifiers that shape the first lookup that can
+// be sent with what is known. When none can, missing has what the first one lacks.
+func (s *Source) Choose(q Query) (used, missing []string) {
+	for i := range s.definition.lookups {
+		kinds := s.definition.identifiersOf(&s.definition.lookups[i])
+		var lacks []string
+		for _, kind := range kinds {
+			if q.IDs[kind] == "" {
+				lacks = append(lacks, kind)
+			}
+		}
+		if lacks == nil {
+			kinds = append([]string{}, kinds...) // never nil: a lookup may need none
+			for _, kind := range s.definition.optionalIdentifiers() {
+				if q.IDs[kind] != "" && !slices.Contains(kinds, kind) {
+					kinds = append(kinds, kind)
+				}
+			}
+			return kinds, nil
+		}
+		if missing == nil {
+			missing = lacks
+		}
+	}
+	return nil, missing
+}
+
+// Check tells whether the query's values fit their places in the request, before
+// anything is sent: a Fault of kind invalid when one does not.
+func (s *Source) Check(q Query) *Fault {
+	_, _, err := s.prepare(context.Background(), q)
+	return FaultOf(err)
+}
+
+// Fetch asks the upstream. A token that is refused is replaced once.
+func (s *Source) Fetch(ctx context.Context, q Query) (Reply, error) {
+	reply, used, err := s.ask(ctx, q)
+	if err != nil && FaultOf(err).Kind == Unauthenticated && used != "" && s.credential.renewable() {
+		s.credential.forget(used)
+		reply, _, err = s.ask(ctx, q)
+	}
+	return reply, err
+}
+
+// prepare builds the request for the first lookup that can be sent.
+func (s *Source) prepare(ctx context.Context, q Query) (*http.Request, *Lookup, error) {
+	v := values{query: q, settings: s.settings}
+	for i := range s.definition.lookups {
+		lookup := &s.definition.lookups[i]
+		if slices.ContainsFunc(s.definition.identifiersOf(lookup), func(kind string) bool { return q.IDs[kind] == "" }) {
+			continue
+		}
+		request, err := s.definition.request(ctx, lookup, &v)
+		if err == nil {
+			return request, lookup, nil
+		}
+		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space == "settings" {
+			return nil, nil, Fail(Misconfigured, err.Error(), err)
+		}
+		return nil, nil, Fail(Invalid, err.Error(), err)
+	}
+	return nil, nil, Fail(Invalid, "no lookup can be sent with the identifiers at hand", nil)
+}
+
+// ask sends one request and returns the token that it carried, if any.
+func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
+	request, lookup, err := s.prepare(ctx, q)
+	if err != nil {
+		return Reply{}, "", err
+	}
+	used, err := s.credential.authorize(ctx, request)
+	if err != nil {
+		return Reply{}, "", err
+	}
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		return Reply{}, used, transportFault(ctx, err, "asking")
+	}
+	got, err := receive(ctx, response, s.limits.MaxBytes)
+	if err != nil {
+		return Reply{}, used, err
+	}
+	reply, err := s.definition.interpret(got, lookup, &values{query: q, settings: s.settings}, s.now().UTC())
+	return reply, used, err
+}
+
+// SelfKind gives the kinds that a source calls its own the name by which the
+// rest of Muster knows them: the source's.
+func (s *Source) SelfKind(kind string) string {
+	if kind == normalize.Self {
+		return s.name
+	}
+	return kind
+}

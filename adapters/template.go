@@ -1,0 +1,231 @@
+package adapters
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"muster/config/document"
+)
+
+// template is a text with placeholders: {id.KIND}, {tenant.NAME}, {settings.NAME},
+// each optionally with a format, or {token} where an auth kind sends one.
+type template []templatePart
+
+// templatePart is a literal, or a placeholder with what it refers to.
+type templatePart struct {
+	literal string
+	ref     reference // zero for a literal
+}
+
+// reference names a value that is filled in later.
+type reference struct {
+	space  string // "id", "tenant", "settings" or "token"
+	name   string // "" for token
+	format string // "" for any
+}
+
+func (r reference) String() string {
+	if r.name == "" {
+		return r.space
+	}
+	return r.space + "." + r.name
+}
+
+// values is where placeholders get their values from.
+type values struct {
+	query    Query
+	settings Settings
+	token    string
+}
+
+func (v *values) lookup(r reference) (string, bool) {
+	var text string
+	switch r.space {
+	case "id":
+		text = v.query.IDs[r.name]
+	case "tenant":
+		text = v.query.Tenant[r.name]
+	case "settings":
+		text = v.settings[r.name].Reveal()
+	case "token":
+		text = v.token
+	}
+	return text, text != ""
+}
+
+// refs are the template's placeholders in one space.
+func (t template) refs(space string) []string {
+	var names []string
+	for _, p := range t {
+		if p.ref.space == space && !slices.Contains(names, p.ref.name) {
+			names = append(names, p.ref.name)
+		}
+	}
+	return names
+}
+
+// absentError says which placeholder has no value.
+type absentError struct{ ref reference }
+
+func (e absentError) Error() string { return "no value for {" + e.ref.String() + "}" }
+
+// unfitError says which placeholder's value cannot stand in its place. The
+// value itself is left out: it may be a person's.
+type unfitError struct {
+	ref reference
+	why string
+}
+
+func (e unfitError) Error() string { return "the value of {" + e.ref.String() + "} " + e.why }
+
+// render fills the placeholders in; each value passes encode on its way.
+func (t template) render(v *values, encode func(string) (string, error)) (string, error) {
+	if len(t) == 1 && t[0].literal != "" {
+		return t[0].literal, nil
+	}
+	var b strings.Builder
+	for _, p := range t {
+		if p.ref == (reference{}) {
+			b.WriteString(p.literal)
+			continue
+		}
+		value, ok := v.lookup(p.ref)
+		if !ok {
+			return "", absentError{p.ref}
+		}
+		if !fits(p.ref.format, value) {
+			return "", unfitError{p.ref, "is not of the form " + p.ref.format}
+		}
+		text, err := encode(value)
+		if err != nil {
+			return "", unfitError{p.ref, err.Error()}
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+// formats are the forms that a placeholder or a setting may ask for.
+func formats() []string {
+	return []string{"email", "host", "int", "label", "secret", "text", "uuid"}
+}
+
+// placeholderFormats are those of them that a placeholder may name.
+func placeholderFormats() []string { return []string{"email", "int", "label", "uuid"} }
+
+var (
+	digits    = regexp.MustCompile(`^(0|[1-9]\d{0,18})$`)
+	uuid      = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	dnsLabel  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+	mailbox   = regexp.MustCompile(`^[^\s@<>",;:\\]+@[^\s@<>",;:\\]+\.?[^\s@<>",;:\\]+$`)
+	hostNamed = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(:[1-9]\d{0,4})?$`)
+)
+
+// fits tells whether a value has the form that a placeholder or setting asks for.
+func fits(format, value string) bool {
+	switch format {
+	case "int": // 0 to 2^63-1
+		return digits.MatchString(value) && (len(value) < 19 || value <= "9223372036854775807")
+	case "uuid":
+		return uuid.MatchString(value)
+	case "label":
+		return dnsLabel.MatchString(value)
+	case "email":
+		return mailbox.MatchString(value)
+	case "host":
+		return len(value) <= 253 && hostNamed.MatchString(value)
+	default:
+		return true
+	}
+}
+
+// clean refuses what has no place in any part of a request: control characters
+// and bytes that are no text.
+func clean(value string) (string, error) {
+	if !utf8.ValidString(value) {
+		return "", fmt.Errorf("is not UTF-8 text")
+	}
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		return "", fmt.Errorf("has control characters")
+	}
+	return value, nil
+}
+
+// spaces says which placeholders a place allows.
+type spaces struct {
+	allowed []string
+	where   string // for messages: "in a host", "in a header"
+	// need is the format that {tenant.…} must carry here, "" for any.
+	need string
+}
+
+func inRequest() spaces {
+	return spaces{allowed: []string{"id", "tenant", "settings"}, where: "in a request"}
+}
+func inHost() spaces {
+	return spaces{allowed: []string{"tenant", "settings"}, where: "in a host", need: "label"}
+}
+func inAuth() spaces { return spaces{allowed: []string{"settings"}, where: "under auth"} }
+func inSend() spaces { return spaces{allowed: []string{"settings", "token"}, where: "under send"} }
+
+// parseTemplate reads a text with placeholders that stands at offset of the
+// node's text. Mistakes are reported at their characters.
+func parseTemplate(n *document.Node, text string, offset int, in spaces) template {
+	var t template
+	rest := text
+	for rest != "" {
+		at := len(text) - len(rest) + offset
+		open := strings.IndexAny(rest, "{}")
+		if open < 0 {
+			return append(t, templatePart{literal: rest})
+		}
+		if open > 0 {
+			t = append(t, templatePart{literal: rest[:open]})
+		}
+		end := strings.IndexByte(rest, '}')
+		if rest[open] == '}' || end < 0 {
+			n.ErrorfAt(at+open, 1, "a brace without its partner").Suggest("placeholders are written {id.KIND}, {tenant.NAME} or {settings.NAME}")
+			return nil
+		}
+		if ref, ok := parseReference(n, rest[open+1:end], at+open, in); ok {
+			t = append(t, templatePart{ref: ref})
+		}
+		rest = rest[end+1:]
+	}
+	return t
+}
+
+var placeholderName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+func parseReference(n *document.Node, inner string, offset int, in spaces) (reference, bool) {
+	body, format, typed := strings.Cut(inner, ":")
+	space, name, dotted := strings.Cut(body, ".")
+	width := len(inner) + 2
+	fail := func(hint string, message string, args ...any) (reference, bool) {
+		n.ErrorfAt(offset, width, message, args...).Suggest("%s", hint)
+		return reference{}, false
+	}
+	usage := "placeholders are written {id.KIND}, {tenant.NAME} or {settings.NAME}"
+	switch {
+	case !slices.Contains([]string{"id", "tenant", "settings", "token"}, space):
+		if near := document.Closest(space, []string{"id", "tenant", "settings", "token"}); near != "" {
+			usage = fmt.Sprintf("did you mean %q?", near)
+		}
+		return fail(usage, "unknown placeholder {%s}", inner)
+	case !slices.Contains(in.allowed, space):
+		return fail("allowed here: "+strings.Join(in.allowed, ", "), "{%s} may not stand %s", inner, in.where)
+	case space == "token" && (dotted || typed):
+		return fail("write {token}", "{token} has no parts")
+	case space != "token" && !placeholderName.MatchString(name):
+		return fail(usage, "{%s} names no value", inner)
+	case typed && !slices.Contains(placeholderFormats(), format):
+		return fail("known: "+strings.Join(placeholderFormats(), ", "), "unknown format %q", format)
+	case space == "tenant" && in.need != "" && format != in.need:
+		return fail(fmt.Sprintf("write {%s:%s}, so that a tenant cannot name another host", body, in.need), "{%s} %s needs the format %s", body, in.where, in.need)
+	}
+	return reference{space, name, format}, true
+}

@@ -1,0 +1,186 @@
+package adapters
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Egress is where connections may go. Without it, private, loopback and
+// link-local addresses are refused when a connection is made, whatever name led
+// there.
+type Egress struct {
+	Private []string  // hosts that may resolve to private addresses
+	Connect []Connect // where a host's connections really go, first match wins
+}
+
+// Connect redirects the connections of a host, as curl's --connect-to does: the
+// address changes, and neither the Host header nor the name in TLS.
+type Connect struct {
+	Host      string // exact, or *.suffix
+	Address   string // host:port
+	Plaintext bool   // no TLS on the way
+}
+
+// matches tells whether a pattern means the host: exactly, or as *.suffix.
+func matches(pattern, host string) bool {
+	pattern, host = strings.ToLower(pattern), strings.ToLower(host)
+	if suffix, ok := strings.CutPrefix(pattern, "*"); ok {
+		return strings.HasSuffix(host, suffix) && len(host) > len(suffix)
+	}
+	return pattern == host
+}
+
+// connect finds where the connections of host:port go.
+func (e *Egress) connect(address string) (Connect, bool) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return Connect{}, false
+	}
+	for _, c := range e.Connect {
+		if matches(c.Host, host) || matches(c.Host, address) {
+			return c, true
+		}
+	}
+	return Connect{}, false
+}
+
+func (e *Egress) private(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	for _, pattern := range e.Private {
+		if matches(pattern, host) || matches(pattern, address) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxHeaderBytes bounds the header of a reply.
+const maxHeaderBytes = 64 << 10
+
+// NewTransport makes the connection pool of one source. It follows no redirect,
+// uses no proxy of the environment and keeps no cookie.
+func NewTransport(egress *Egress, files TLSFiles) (*http.Transport, error) {
+	config, err := files.config()
+	if err != nil {
+		return nil, err
+	}
+	t := &http.Transport{
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		ForceAttemptHTTP2:      true,
+	}
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return egress.dial(ctx, network, address)
+	}
+	if hasPlaintext(egress.Connect) {
+		// The scheme of a definition is always https; where a redirection says
+		// so, the connection under it is not encrypted. A connection that does
+		// is made here in full, which costs it HTTP/2.
+		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := egress.dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			if c, ok := egress.connect(address); ok && c.Plaintext {
+				return conn, nil
+			}
+			return handshake(ctx, conn, address, config)
+		}
+	}
+	return t, nil
+}
+
+func hasPlaintext(connects []Connect) bool {
+	for _, c := range connects {
+		if c.Plaintext {
+			return true
+		}
+	}
+	return false
+}
+
+func handshake(ctx context.Context, conn net.Conn, address string, base *tls.Config) (net.Conn, error) {
+	config := base.Clone()
+	if host, _, err := net.SplitHostPort(address); err == nil && config.ServerName == "" {
+		config.ServerName = host
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+var errPrivate = errors.New("the host resolves to a private address, and egress does not name it")
+
+func (e *Egress) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	if c, ok := e.connect(address); ok {
+		return dialer.DialContext(ctx, network, c.Address)
+	}
+	if !e.private(address) {
+		// After resolution, for each address that is tried: a name that
+		// resolves elsewhere the second time is caught as well.
+		dialer.Control = func(_, resolved string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(resolved)
+			if err != nil || !public(at.Addr().Unmap()) {
+				return errPrivate
+			}
+			return nil
+		}
+	}
+	return dialer.DialContext(ctx, network, address)
+}
+
+// public tells whether an address is one of the open Internet.
+func public(a netip.Addr) bool {
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !carrierGrade(a) && !a.IsLoopback() && !a.IsLinkLocalUnicast()
+}
+
+// carrierGrade is RFC 6598's 100.64.0.0/10: private in all but name, and where
+// some clouds keep their metadata.
+func carrierGrade(a netip.Addr) bool {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10).Contains(a)
+}
+
+func (f TLSFiles) config() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: f.ServerName}
+	if f.MinVersion == "1.3" {
+		config.MinVersion = tls.VersionTLS13
+	}
+	if f.CA != "" {
+		pem, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("tls.ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("tls.ca: %s holds no PEM certificate", f.CA)
+		}
+	}
+	if f.Cert != "" || f.Key != "" {
+		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		if err != nil {
+			return nil, fmt.Errorf("tls.cert, tls.key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}

@@ -3,8 +3,10 @@ package adapters
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"muster/config/document"
 	"muster/normalize"
@@ -29,6 +31,7 @@ type Definition struct {
 	redact   []normalize.Path
 	limits   *document.Node
 	tests    []inlineTest
+	secrets  []*document.Node
 	hash     string
 }
 
@@ -41,6 +44,9 @@ type Setting struct {
 	Default  string
 	node     *document.Node
 }
+
+// Fits tells whether a value has the form that the setting asks for.
+func (s Setting) Fits(value string) bool { return fits(s.Format, value) }
 
 // TLSFiles are the files and names of the connection to an upstream; empty
 // members mean the system's.
@@ -56,6 +62,15 @@ type Resolved struct {
 	Own    *document.Node // what its own file writes
 	Merged *document.Node // with what it inherits
 	Chain  []string       // its name, then the names of those it was made from
+
+	deployment string // the file of the entry laid over it, "" for none
+}
+
+// With lays the keys that a deployment's entry writes over the definition's, as
+// whole keys.
+func (r *Resolved) With(entry *document.Node) *Resolved {
+	over := entry.Only("auth", "tls", "headers", "query")
+	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, entry.File()}
 }
 
 // Resolve finds a definition in the first library that has it, and what it is
@@ -75,22 +90,22 @@ func resolve(name string, libraries []Library, trail []string) *Resolved {
 		trail = append(trail, name)
 		use := own.Field("use")
 		if use == nil {
-			return &Resolved{own, own, []string{name}}
+			return &Resolved{Own: own, Merged: own, Chain: []string{name}}
 		}
 		rest, used := libraries, use.Text()
 		if used == name {
 			rest = libraries[i+1:]
 		} else if slices.Contains(trail, used) {
 			use.Errorf("the definition %q is made from itself", used)
-			return &Resolved{own, own, []string{name}}
+			return &Resolved{Own: own, Merged: own, Chain: []string{name}}
 		}
 		base := resolve(used, rest, trail)
 		if base == nil {
 			use.Errorf("no definition named %q", used).Suggest("it is looked for in the providers folder, then in the catalog")
-			return &Resolved{own, own, []string{name}}
+			return &Resolved{Own: own, Merged: own, Chain: []string{name}}
 		}
 		merged := document.Overlay(base.Merged.Without("tests", "provider", "use"), own)
-		return &Resolved{own, merged, append([]string{name}, base.Chain...)}
+		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...)}
 	}
 	return nil
 }
@@ -190,12 +205,21 @@ func settingKeys() []document.Key[Setting] {
 
 func tlsKeys() []document.Key[TLSFiles] {
 	return []document.Key[TLSFiles]{
-		{Name: "cert", About: "file of our certificate", Read: func(t *TLSFiles, n *document.Node) { t.Cert = n.Text() }},
-		{Name: "key", About: "file of its key", Read: func(t *TLSFiles, n *document.Node) { t.Key = n.Text() }},
-		{Name: "ca", About: "file of the authorities that the upstream's certificate must come from", Read: func(t *TLSFiles, n *document.Node) { t.CA = n.Text() }},
+		{Name: "cert", About: "file of our certificate", Read: func(t *TLSFiles, n *document.Node) { t.Cert = beside(n) }},
+		{Name: "key", About: "file of its key", Read: func(t *TLSFiles, n *document.Node) { t.Key = beside(n) }},
+		{Name: "ca", About: "file of the authorities that the upstream's certificate must come from", Read: func(t *TLSFiles, n *document.Node) { t.CA = beside(n) }},
 		{Name: "server_name", About: "the name its certificate must bear", Read: func(t *TLSFiles, n *document.Node) { t.ServerName = n.Text() }},
 		{Name: "min_version", About: "1.2 or 1.3", Read: func(t *TLSFiles, n *document.Node) { t.MinVersion = n.OneOf("1.2", "1.3") }},
 	}
+}
+
+// beside is the path that a node writes, as the node's own file means it.
+func beside(n *document.Node) string {
+	path := filepath.FromSlash(n.Text())
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(n.File()), path)
 }
 
 // check finds what only the whole definition shows.
@@ -216,6 +240,24 @@ func (d *Definition) check(r *Resolved) {
 		}
 	}
 	d.checkSettings(n)
+	d.checkSecrets(r)
+}
+
+// checkSecrets finds references to secrets. A definition names no file and no
+// variable of a deployment: it would carry one deployment's paths to all.
+func (d *Definition) checkSecrets(r *Resolved) {
+	for _, key := range []string{"auth", "lookup", "headers", "query", "json", "response"} {
+		r.Merged.Field(key).WalkText(func(text *document.Node) {
+			switch {
+			case !strings.Contains(text.Text(), "${"):
+			case text.File() != r.deployment:
+				text.Errorf("a definition names no file and no variable of a deployment").
+					Suggest("declare a setting with `format: secret` and write {settings.NAME}")
+			default:
+				d.secrets = append(d.secrets, text)
+			}
+		})
+	}
 }
 
 // checkSettings reports placeholders of settings that nobody declared.
@@ -323,6 +365,11 @@ func (d *Definition) TenantNames() []string {
 	}
 	return names
 }
+
+// Secrets are the references to secrets that the deployment's entry wrote in
+// place of the definition's own keys. Bind expects what they stand for among the
+// settings, each under the reference as it is written.
+func (d *Definition) Secrets() []*document.Node { return d.secrets }
 
 // Hash changes when what the definition asks or maps changes, and not when its
 // tests, limits or description do.

@@ -11,7 +11,6 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,7 +106,7 @@ func inlineReplyKeys() []document.Key[inlineReply] {
 		}},
 		{Name: "text", About: "the body, word for word", Read: func(r *inlineReply, n *document.Node) { r.body = []byte(n.Text()) }},
 		{Name: "file", About: "a file with the body, relative to this one", Read: func(r *inlineReply, n *document.Node) {
-			body, err := os.ReadFile(filepath.Join(filepath.Dir(n.File()), filepath.FromSlash(n.Text())))
+			body, err := os.ReadFile(beside(n))
 			if err != nil {
 				n.Errorf("the file %q cannot be read", n.Text())
 			}

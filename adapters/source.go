@@ -2,7 +2,11 @@ package adapters
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -34,6 +38,9 @@ func (d *Definition) Bind(name string, settings Settings, defaults Limits, own *
 		}
 	}
 	filled := Settings{}
+	for _, reference := range d.secrets {
+		filled[reference.Text()] = settings[reference.Text()]
+	}
 	for _, s := range d.settings {
 		if value, ok := settings[s.Name]; ok {
 			filled[s.Name] = value
@@ -58,6 +65,17 @@ func (s *Source) Definition() *Definition { return s.definition }
 
 // Limits are those in force for the source.
 func (s *Source) Limits() Limits { return s.limits }
+
+// Hash changes when what the source asks or maps changes: its definition, or a
+// setting. Records kept under another hash are another source's.
+func (s *Source) Hash() string {
+	sum := sha256.New()
+	sum.Write([]byte(s.definition.hash))
+	for _, name := range slices.Sorted(maps.Keys(s.settings)) {
+		fmt.Fprintf(sum, "%d:%s%d:%s", len(name), name, len(s.settings[name].Reveal()), s.settings[name].Reveal())
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
 
 // Needs are the kinds of identifiers that the source can be asked with: one set
 // for each lookup, in order. Self is the source's own kind.

@@ -23,8 +23,8 @@ type templatePart struct {
 
 // reference names a value that is filled in later.
 type reference struct {
-	space  string // "id", "tenant", "settings" or "token"
-	name   string // "" for token
+	space  string // "id", "tenant", "settings", "token" or "secret"
+	name   string // "" for token; of a secret: the reference as it is written
 	format string // "" for any
 }
 
@@ -49,7 +49,7 @@ func (v *values) lookup(r reference) (string, bool) {
 		text = v.query.IDs[r.name]
 	case "tenant":
 		text = v.query.Tenant[r.name]
-	case "settings":
+	case "settings", "secret":
 		text = v.settings[r.name].Reveal()
 	case "token":
 		text = v.token
@@ -172,9 +172,16 @@ func inHost() spaces {
 func inAuth() spaces { return spaces{allowed: []string{"settings"}, where: "under auth"} }
 func inSend() spaces { return spaces{allowed: []string{"settings", "token"}, where: "under send"} }
 
+// secretReference is a whole value that names a secret of the deployment. Only
+// a deployment's own file may write one (see Compile).
+var secretReference = regexp.MustCompile(`^\$\{(env|file):[^{}]+\}$`)
+
 // parseTemplate reads a text with placeholders that stands at offset of the
 // node's text. Mistakes are reported at their characters.
 func parseTemplate(n *document.Node, text string, offset int, in spaces) template {
+	if secretReference.MatchString(text) {
+		return template{{ref: reference{space: "secret", name: text}}}
+	}
 	var t template
 	rest := text
 	for rest != "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -300,19 +301,24 @@ func Overlay(base, over *Node) *Node {
 
 // Without is the mapping less the named keys.
 func (n *Node) Without(names ...string) *Node {
+	return n.filter(func(key string) bool { return !slices.Contains(names, key) })
+}
+
+// Only is the mapping with no other than the named keys.
+func (n *Node) Only(names ...string) *Node {
+	return n.filter(func(key string) bool { return slices.Contains(names, key) })
+}
+
+func (n *Node) filter(keep func(key string) bool) *Node {
 	if n == nil {
 		return nil
 	}
 	rest := *n
 	rest.fields = nil
-fields:
 	for _, f := range n.fields {
-		for _, name := range names {
-			if f.Key.text == name {
-				continue fields
-			}
+		if keep(f.Key.text) {
+			rest.fields = append(rest.fields, f)
 		}
-		rest.fields = append(rest.fields, f)
 	}
 	return &rest
 }

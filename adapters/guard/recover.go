@@ -1,0 +1,48 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+
+	"muster/adapters"
+)
+
+// recovery makes a fault of whatever comes out of an adapter: of a panic, and
+// of an error that is none. A panic is logged by its type and its place alone;
+// its text may be about a person.
+func recovery(source string, tel *Telemetry) adapters.Guard {
+	return func(next adapters.Adapter) adapters.Adapter {
+		return adapters.AdapterFunc(func(ctx context.Context, q adapters.Query) (reply adapters.Reply, err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					tel.log.LogAttrs(ctx, slog.LevelError, "source panicked", slog.String("source", source),
+						slog.String("panic", fmt.Sprintf("%T", p)), slog.String("stack", callers()))
+					reply, err = adapters.Reply{}, adapters.Fail(adapters.Unavailable, "the source panicked", nil)
+				}
+			}()
+			reply, err = next.Fetch(ctx, q)
+			if fault := adapters.FaultOf(err); fault != nil {
+				return adapters.Reply{}, fault
+			}
+			return reply, nil
+		})
+	}
+}
+
+// callers lists the functions that led to a panic, one to a line. Unlike
+// debug.Stack it leaves out their arguments, of which a number may be an identifier.
+func callers() string {
+	const here, deepest = 3, 64 // here: runtime.Callers, callers, the deferred function
+	counters := make([]uintptr, deepest)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(here, counters)])
+	var b strings.Builder
+	for more := true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		fmt.Fprintf(&b, "%s %s:%d\n", frame.Function, frame.File, frame.Line)
+	}
+	return b.String()
+}

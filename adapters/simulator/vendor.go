@@ -1,0 +1,122 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A dialect is what differs between the vendors: where they live, what they check, and the shape of their answers.
+type dialect interface {
+	hosts() []string
+	// lookups are the addresses of user information, with {tenant} and {user}; without {tenant} the tenant is the
+	// first label of the host, or implied by the credential.
+	lookups() []string
+	// answer checks the credential and the call, and says what the vendor knows of the person.
+	answer(c *call) reply
+	// refuse is the vendor's own body for an HTTP status.
+	refuse(c *call, status int) reply
+}
+
+// A tokenDialect is the dialect of a vendor that issues access tokens.
+type tokenDialect interface {
+	tokenPath() string
+	token(c *call) reply
+	refuseToken(c *call, status int) reply
+}
+
+// A selfReporter has answers of its own for failures that other vendors tell by HTTP status alone.
+type selfReporter interface {
+	multiStatus(c *call, status int) reply
+	limitExceeded(c *call) reply
+}
+
+// A vendor is one upstream: a dialect with its people, its tokens and its faults.
+type vendor struct {
+	name      string
+	seed      uint64
+	dialect   dialect
+	tokens    *tokens
+	clock     func() time.Time
+	directory directory
+	faults    *faults
+
+	calls, tokenCalls atomic.Int64
+}
+
+// A call is one request on its way to an answer.
+type call struct {
+	r          *http.Request
+	tenant     string  // as the request names it, decoded once
+	user       string  // as the request names it, decoded once
+	realm      *Tenant // nil: there is no such tenant
+	person     *Person // nil: the tenant has no such person
+	authorized bool    // by a bearer token of this vendor
+	operation  string  // a GUID of its own for every call
+}
+
+// ServeHTTP finds out what is asked. Addresses that a vendor's document does not name are 404, methods 405.
+func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if t, ok := v.dialect.(tokenDialect); ok && r.URL.EscapedPath() == t.tokenPath() {
+		if allowed(w, r, http.MethodPost) {
+			v.serveToken(w, r, t)
+		}
+		return
+	}
+	for _, pattern := range v.dialect.lookups() {
+		if segments, ok := match(pattern, r.URL.EscapedPath()); ok {
+			if allowed(w, r, http.MethodGet) {
+				v.serveLookup(w, r, segments)
+			}
+			return
+		}
+	}
+	notFound().write(w)
+}
+
+func (v *vendor) serveToken(w http.ResponseWriter, r *http.Request, t tokenDialect) {
+	c := &call{r: r, operation: guid(fmt.Sprint(v.seed, v.name, "token call", v.tokenCalls.Add(1)))}
+	f, _ := v.faults.take(v.name, func(f Fault) bool { return f.onTokens() })
+	if !sleep(r.Context(), f.Latency) {
+		return
+	}
+	switch f.Kind {
+	case "token-401":
+		t.refuseToken(c, http.StatusUnauthorized).write(w)
+	case "token-500":
+		t.refuseToken(c, http.StatusInternalServerError).write(w)
+	default:
+		t.token(c).write(w)
+	}
+}
+
+func (v *vendor) serveLookup(w http.ResponseWriter, r *http.Request, segments map[string]string) {
+	tenant, inPath := segments["tenant"]
+	if !inPath {
+		tenant, _, _ = strings.Cut(hostOf(r), ".")
+	}
+	c := &call{
+		r: r, tenant: tenant, user: segments["user"],
+		realm: v.directory.tenant(tenant), person: v.directory.person(tenant, segments["user"]),
+		authorized: v.tokens.valid(bearer(r)),
+		operation:  guid(fmt.Sprint(v.seed, v.name, "call", v.calls.Add(1))),
+	}
+	f, ok := v.faults.take(v.name, func(f Fault) bool { return !f.onTokens() && f.concerns(v.name, c) })
+	if !ok && c.person != nil && c.person.FaultAt == v.name {
+		f = c.person.fault
+	}
+	if sleep(r.Context(), f.Latency) {
+		v.effect(f.Kind)(w, c, f)
+	}
+}
+
+// hostMatches compares host names in any case; "*." in a pattern stands for exactly one label.
+func hostMatches(pattern, host string) bool {
+	if suffix, ok := strings.CutPrefix(pattern, "*."); ok {
+		_, host, ok = strings.Cut(host, ".")
+		return ok && strings.EqualFold(suffix, host)
+	}
+	return strings.EqualFold(pattern, host)
+}

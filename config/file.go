@@ -1,0 +1,335 @@
+package config
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/adapters"
+	"muster/config/document"
+	"muster/normalize"
+)
+
+// Static is the part of the file that a running process cannot change.
+type Static struct {
+	Listen     Listen
+	Telemetry  Telemetry
+	CacheBytes int64
+}
+
+// Listen is where the gateway answers.
+type Listen struct {
+	Address string   // of the public listener, host:port
+	Admin   string   // of the admin listener
+	Origins []string // of pages that may call it from a browser
+}
+
+// Telemetry is where traces go.
+type Telemetry struct {
+	OTLP   string  // base address of an OTLP/HTTP collector; "" for none
+	Sample float64 // share of lookups that are traced
+}
+
+// dynamic is the rest of the file, read but not yet bound to anything.
+type dynamic struct {
+	tenants   []*tenant
+	accept    []*document.Node
+	links     *document.Node
+	providers []*entry
+	limits    adapters.Limits
+	budget    budget
+	order     []*document.Node
+	fields    []fieldRule
+	egress    adapters.Egress
+}
+
+type budget struct {
+	total time.Duration
+	waves int
+}
+
+type tenant struct {
+	name              *document.Node
+	ids               []document.Field
+	defaultIdentifier *document.Node
+	providers         []*document.Node
+}
+
+// entry is one item under `providers`: a definition and what this deployment
+// says of it.
+type entry struct {
+	node     *document.Node
+	use      *document.Node
+	name     *document.Node
+	with     *document.Node
+	required bool
+	optional bool
+	tenants  []*document.Node
+}
+
+type fieldRule struct {
+	member    *document.Node
+	authority *document.Node
+	prefer    *document.Node
+	order     []*document.Node
+}
+
+// fileParts is what the decoder fills.
+type fileParts struct {
+	static  Static
+	dynamic dynamic
+	listen  *document.Node
+	notes   []string // what was read and is not in force yet
+}
+
+func fileKeys() []document.Key[fileParts] {
+	return []document.Key[fileParts]{
+		{Name: "listen", About: "where the gateway answers", Read: func(f *fileParts, n *document.Node) {
+			f.listen = n
+			document.Decode(n, &f.static.Listen, listenKeys())
+		}},
+		{Name: "callers", About: "who may ask", Read: notBuilt[fileParts]("callers' tokens")},
+		{Name: "tenants", About: "customers, and what the upstreams call them", Required: true, Read: func(f *fileParts, n *document.Node) {
+			for _, field := range n.Fields() {
+				t := &tenant{name: field.Key}
+				document.Decode(field.Value, t, tenantKeys())
+				f.dynamic.tenants = append(f.dynamic.tenants, t)
+			}
+		}},
+		{Name: "identifiers", About: "what a caller may send", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic, identifierKeys()) }},
+		{Name: "providers", About: "the sources, in the order of answers", Required: true, Read: func(f *fileParts, n *document.Node) {
+			for _, item := range n.Items() {
+				e := &entry{node: item}
+				document.Decode(item, e, entryKeys())
+				f.dynamic.providers = append(f.dynamic.providers, e)
+			}
+		}},
+		{Name: "limits", About: "defaults for every provider", Read: func(f *fileParts, n *document.Node) { adapters.ReadLimits(&f.dynamic.limits, n) }},
+		{Name: "budget", About: "bounds of a whole lookup", Read: func(f *fileParts, n *document.Node) {
+			document.Decode(n, &f.dynamic.budget, []document.Key[budget]{
+				{Name: "total", About: "its time", Read: func(b *budget, n *document.Node) {
+					if b.total = n.Duration(); b.total == 0 {
+						n.Errorf("a lookup needs some time")
+					}
+				}},
+				{Name: "waves", About: "how far a chain of identifiers is followed", Read: func(b *budget, n *document.Node) { b.waves = int(n.Int(1, 10)) }},
+			})
+		}},
+		{Name: "merge", About: "who wins", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic, mergeKeys()) }},
+		{Name: "policies", About: "which members a caller sees", Read: notBuilt[fileParts]("policies")},
+		{Name: "egress", About: "where connections may go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic.egress, egressKeys()) }},
+		{Name: "cache", About: "how much is remembered", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static, cacheKeys()) }},
+		{Name: "secrets", About: "how often secret files are read again", Read: notInForce("secrets", func(n *document.Node) {
+			document.Decode(n, &struct{}{}, []document.Key[struct{}]{{Name: "refresh", About: "how often", Read: func(_ *struct{}, n *document.Node) { n.Duration() }}})
+		})},
+		{Name: "reload", About: "whether files are watched", Read: notInForce("reload", func(n *document.Node) {
+			boolean := func(_ *struct{}, n *document.Node) { n.Bool() }
+			document.Decode(n, &struct{}{}, []document.Key[struct{}]{{Name: "watch", About: "look for changes", Read: boolean}, {Name: "test", About: "run inline tests first", Read: boolean}})
+		})},
+		{Name: "telemetry", About: "where traces go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static.Telemetry, telemetryKeys()) }},
+	}
+}
+
+// notBuilt refuses a key that decides who sees what and that this version does
+// not have: to ignore it would be to open what somebody meant to close.
+func notBuilt[T any](what string) func(*T, *document.Node) {
+	return func(_ *T, n *document.Node) {
+		n.Errorf("%s are not part of this version", what).Suggest("remove the key and keep the listeners on loopback")
+	}
+}
+
+// notInForce reads a key that this version checks and does not act on, and says so.
+func notInForce(name string, read func(*document.Node)) func(*fileParts, *document.Node) {
+	return func(f *fileParts, n *document.Node) {
+		read(n)
+		f.notes = append(f.notes, "`"+name+"` is read and checked, but not in force in this version: a change needs a restart")
+	}
+}
+
+func listenKeys() []document.Key[Listen] {
+	return []document.Key[Listen]{
+		{Name: "address", About: "the public listener", Read: func(l *Listen, n *document.Node) { l.Address = hostPort(n) }},
+		{Name: "admin", About: "the admin listener", Read: func(l *Listen, n *document.Node) { l.Admin = hostPort(n) }},
+		{Name: "tls", About: "certificate of the public listener", Read: notBuilt[Listen]("TLS listeners")},
+		{Name: "trusted_proxies", About: "whose forwarding headers are believed", Read: func(_ *Listen, n *document.Node) {
+			if len(n.Items()) > 0 {
+				n.Errorf("trusted proxies are not part of this version").Suggest("remove the key: forwarding headers are never believed")
+			}
+		}},
+		{Name: "cors", About: "pages that may call from a browser", Read: func(l *Listen, n *document.Node) {
+			document.Decode(n, l, []document.Key[Listen]{{Name: "origins", About: "exact origins", Read: func(l *Listen, n *document.Node) {
+				for _, item := range n.OneOrMore() {
+					if origin := item.Text(); strings.HasPrefix(origin, "https://") || strings.HasPrefix(origin, "http://") {
+						l.Origins = append(l.Origins, origin)
+					} else {
+						item.Errorf("not an origin: %q", origin).Suggest("for example https://app.example.com")
+					}
+				}
+			}}})
+		}},
+	}
+}
+
+func hostPort(n *document.Node) string {
+	text := n.Text()
+	if _, _, err := net.SplitHostPort(text); err != nil && text != "" {
+		n.Errorf("not an address to listen on: %q", text).Suggest("for example \"127.0.0.1:8080\" or \":8080\"")
+	}
+	return text
+}
+
+func tenantKeys() []document.Key[tenant] {
+	return []document.Key[tenant]{
+		{Name: "ids", About: "{tenant.NAME} in definitions: what each source calls this tenant", Read: func(t *tenant, n *document.Node) { t.ids = n.Fields() }},
+		{Name: "default_identifier", About: "the kind of a {user} that names none", Read: func(t *tenant, n *document.Node) {
+			if n.Text() != "" {
+				t.defaultIdentifier = n
+			}
+		}},
+		{Name: "providers", About: "when given, only these sources", Read: func(t *tenant, n *document.Node) { t.providers = n.Items() }},
+	}
+}
+
+func identifierKeys() []document.Key[dynamic] {
+	return []document.Key[dynamic]{
+		{Name: "accept", About: "kinds that a caller may send", Read: func(d *dynamic, n *document.Node) { d.accept = n.Items() }},
+		{Name: "links", About: "known links between identifiers", Read: func(d *dynamic, n *document.Node) {
+			document.Decode(n, d, []document.Key[dynamic]{{Name: "file", About: "YAML or CSV, relative to this file", Required: true, Read: func(d *dynamic, n *document.Node) { d.links = n }}})
+		}},
+	}
+}
+
+func entryKeys() []document.Key[entry] {
+	whole := func(*entry, *document.Node) {} // laid over the definition's own
+	return []document.Key[entry]{
+		{Name: "use", About: "the definition: in ./providers, then in the catalog", Required: true, Read: func(e *entry, n *document.Node) { e.use = n }},
+		{Name: "name", About: "what this deployment calls the source", Read: func(e *entry, n *document.Node) { e.name = n }},
+		{Name: "with", About: "the definition's settings", Read: func(e *entry, n *document.Node) { e.with = n }},
+		{Name: "required", About: "its failure is the lookup's", Read: func(e *entry, n *document.Node) { e.required = n.Bool() }},
+		{Name: "optional", About: "its failure never makes an answer partial", Read: func(e *entry, n *document.Node) {
+			if e.optional = n.Bool(); e.optional && e.required {
+				n.Errorf("a source cannot be both required and optional")
+			}
+		}},
+		{Name: "tenants", About: "when given, only for these", Read: func(e *entry, n *document.Node) { e.tenants = n.Items() }},
+		{Name: "limits", About: "over the definition's, key by key", Read: func(_ *entry, n *document.Node) {
+			scratch := adapters.DefaultLimits()
+			adapters.ReadLimits(&scratch, n)
+		}},
+		{Name: "auth", About: "in place of the definition's", Read: whole},
+		{Name: "tls", About: "in place of the definition's", Read: whole},
+		{Name: "headers", About: "in place of the definition's", Read: whole},
+		{Name: "query", About: "in place of the definition's", Read: whole},
+	}
+}
+
+func mergeKeys() []document.Key[dynamic] {
+	return []document.Key[dynamic]{
+		{Name: "order", About: "sources, first wins", Read: func(d *dynamic, n *document.Node) { d.order = n.Items() }},
+		{Name: "fields", About: "rules of single members", Read: func(d *dynamic, n *document.Node) {
+			for _, f := range n.Fields() {
+				rule := fieldRule{member: f.Key}
+				if !slices.Contains(normalize.Members(), f.Key.Text()) {
+					document.UnknownName(f.Key, "member", normalize.Members())
+				}
+				document.Decode(f.Value, &rule, fieldRuleKeys())
+				d.fields = append(d.fields, rule)
+			}
+		}},
+	}
+}
+
+func fieldRuleKeys() []document.Key[fieldRule] {
+	only := func(r *fieldRule, n *document.Node, member string) bool {
+		if r.member.Text() != member {
+			n.Errorf("only %s can be ruled so", member)
+		}
+		return r.member.Text() == member
+	}
+	return []document.Key[fieldRule]{
+		{Name: "authority", About: "the source that decides (of active)", Read: func(r *fieldRule, n *document.Node) {
+			if only(r, n, "active") {
+				r.authority = n
+			}
+		}},
+		{Name: "prefer", About: "verified (of emails)", Read: func(r *fieldRule, n *document.Node) {
+			if only(r, n, "emails") && n.OneOf("verified") != "" {
+				r.prefer = n
+			}
+		}},
+		{Name: "order", About: "the member's own order; \"*\" is all others", Read: func(r *fieldRule, n *document.Node) { r.order = n.Items() }},
+	}
+}
+
+func egressKeys() []document.Key[adapters.Egress] {
+	return []document.Key[adapters.Egress]{
+		{Name: "private", About: "hosts that may have private addresses", Read: func(e *adapters.Egress, n *document.Node) { e.Private = n.Texts() }},
+		{Name: "connect", About: "where a host's connections really go", Read: func(e *adapters.Egress, n *document.Node) {
+			for _, f := range n.Fields() {
+				e.Connect = append(e.Connect, readConnect(f))
+			}
+		}},
+	}
+}
+
+// connectEntry is one value under egress.connect.
+type connectEntry struct {
+	adapters.Connect
+	insecure bool
+}
+
+func readConnect(f document.Field) adapters.Connect {
+	c := connectEntry{Connect: adapters.Connect{Host: f.Key.Text()}}
+	if strings.Contains(strings.TrimPrefix(c.Host, "*."), "*") || c.Host == "" {
+		f.Key.Errorf("not a host: %q", c.Host).Suggest("an exact host, or *.example.com")
+	}
+	document.Decode(f.Value, &c, []document.Key[connectEntry]{
+		{Name: "address", About: "host:port", Required: true, Read: func(c *connectEntry, n *document.Node) {
+			if c.Address = n.Text(); !strings.Contains(c.Address, ":") || strings.HasPrefix(c.Address, ":") {
+				n.Errorf("not host:port: %q", c.Address)
+			}
+		}},
+		{Name: "insecure", About: "true: plaintext also beyond this machine", Read: func(c *connectEntry, n *document.Node) { c.insecure = n.Bool() }},
+		{Name: "plaintext", About: "true: no TLS on the way; only to loopback", Read: func(c *connectEntry, n *document.Node) {
+			if c.Plaintext = n.Bool(); c.Plaintext && !c.insecure && !loopback(c.Address) {
+				n.Errorf("credentials and personal data would leave this machine unencrypted").
+					Suggest("use an address on loopback, TLS, or say insecure: true aloud")
+			}
+		}},
+	})
+	return c.Connect
+}
+
+// loopback tells whether an address to dial or to listen on is this machine alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func cacheKeys() []document.Key[Static] {
+	return []document.Key[Static]{
+		{Name: "size", About: "memory for records", Read: func(s *Static, n *document.Node) {
+			if s.CacheBytes = n.Bytes(); s.CacheBytes < 1<<20 && n.Text() != "" {
+				n.Errorf("the cache needs at least 1MiB")
+			}
+		}},
+		{Name: "redis", About: "a second tier for many replicas", Read: notBuilt[Static]("Redis caches")},
+	}
+}
+
+func telemetryKeys() []document.Key[Telemetry] {
+	return []document.Key[Telemetry]{
+		{Name: "otlp", About: "base address of an OTLP/HTTP collector", Read: func(t *Telemetry, n *document.Node) {
+			if t.OTLP = n.Text(); !strings.HasPrefix(t.OTLP, "http://") && !strings.HasPrefix(t.OTLP, "https://") {
+				n.Errorf("not a collector's address: %q", t.OTLP).Suggest("for example http://otel-collector:4318")
+			}
+		}},
+		{Name: "sample", About: "share of lookups that are traced", Read: func(t *Telemetry, n *document.Node) { t.Sample = n.Percent() }},
+		{Name: "identifiers", About: "hashed: a person's identifiers never appear in the clear", Read: func(_ *Telemetry, n *document.Node) { n.OneOf("hashed") }},
+	}
+}

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"muster/adapters"
+	"muster/cache"
+)
+
+// kept is what the cache keeps of one source's answer: its mapped reply, or that
+// it knows no such person. Never a body.
+type kept struct {
+	reply  adapters.Reply
+	absent bool
+}
+
+// slot is what came of one step. Slots stand in the order of the sources, so
+// the order in which replies arrive decides nothing.
+type slot struct {
+	*step
+	outcome Outcome
+	reply   adapters.Reply
+	fault   *adapters.Fault // why it failed, or why only a stale reply is there
+	from    string          // upstream, cache, stale, shared; "" when it was not asked
+	age     time.Duration
+	took    time.Duration
+	fresh   time.Duration // how long the outcome may be kept
+}
+
+// run takes every step at once and waits for all, at most for the budget. Each
+// call has a goroutine of its own; a panic in one is that source's failure.
+func (g *Gateway) run(ctx context.Context, l *Live, a asked, steps []step, want cache.Want) []slot {
+	ctx, cancel := context.WithTimeout(ctx, l.Budget)
+	defer cancel()
+
+	slots := make([]slot, len(steps))
+	var calls sync.WaitGroup
+	for i := range steps {
+		slots[i] = slot{step: &steps[i], outcome: steps[i].skip}
+		switch {
+		case steps[i].asks():
+			calls.Go(func() { g.ask(ctx, a.tenant.Name, &slots[i], want) })
+		case steps[i].fault != nil:
+			slots[i].outcome, slots[i].fault = Failed, steps[i].fault
+		}
+	}
+	calls.Wait()
+	return slots
+}
+
+// ask fills one slot, from the cache or from the source.
+func (g *Gateway) ask(ctx context.Context, tenant string, s *slot, want cache.Want) {
+	ctx, span := g.tracer.Start(ctx, "source "+s.source.Name, trace.WithAttributes(attribute.String("muster.source", s.source.Name)))
+	defer span.End()
+
+	begin := time.Now()
+	hit, err := g.cache.Get(ctx, recordKey(tenant, s.step), want, func(ctx context.Context) (kept, cache.Lifetime, error) {
+		return fetch(ctx, s.source, s.query)
+	})
+	s.take(hit, err)
+	if s.from != fromCache && s.from != fromStale {
+		s.took = time.Since(begin)
+	}
+	span.SetAttributes(attribute.String("muster.outcome", string(s.outcome)), attribute.String("muster.from", s.from))
+	if s.fault != nil {
+		span.SetAttributes(attribute.String("error.type", s.fault.Kind.String()))
+	}
+}
+
+// fetch asks the source and says how long what it answered may be kept.
+func fetch(ctx context.Context, source *Source, query adapters.Query) (kept, cache.Lifetime, error) {
+	reply, err := source.Adapter.Fetch(ctx, query)
+	fault := adapters.FaultOf(err)
+	switch {
+	case fault == nil && len(reply.Children) > 0: // in part: what is missing may be there soon
+		return kept{reply: reply}, cache.Lifetime{Fresh: min(source.Keep.Negative, source.Keep.TTL)}, nil
+	case fault == nil:
+		return kept{reply: reply}, cache.Lifetime{Fresh: source.Keep.TTL, Stale: source.Keep.Stale}, nil
+	case fault.Kind == adapters.NotFound:
+		return kept{absent: true}, cache.Lifetime{Fresh: source.Keep.Negative}, nil
+	default:
+		return kept{}, cache.Lifetime{}, fault
+	}
+}
+
+// The values of `from` in an answer.
+const (
+	fromUpstream = "upstream"
+	fromCache    = "cache"
+	fromStale    = "stale"
+	fromShared   = "shared"
+)
+
+// take reads what the cache brought into the slot.
+func (s *slot) take(hit cache.Hit[kept], err error) {
+	switch {
+	case err != nil:
+		s.outcome, s.from, s.fault = Failed, fromUpstream, adapters.FaultOf(err)
+		return
+	case hit.Value.absent:
+		s.outcome = Absent
+	case len(hit.Value.reply.Children) > 0:
+		s.outcome = Partial
+	default:
+		s.outcome = OK
+	}
+	s.reply, s.age, s.fresh = hit.Value.reply, hit.Age, hit.Fresh
+	s.fault = adapters.FaultOf(hit.Err)
+	switch hit.From {
+	case cache.Memory:
+		s.from = fromCache
+	case cache.Stale:
+		s.from = fromStale
+	case cache.Shared:
+		s.from = fromShared
+	default:
+		s.from = fromUpstream
+	}
+}
+
+// recordKey is the one place where a key of the cache is made: tenant, source,
+// what the source asks and maps, what the tenant is called there, and the
+// identifiers it is asked with.
+func recordKey(tenant string, s *step) cache.Key {
+	parts := []string{tenant, s.source.Name, s.source.Hash}
+	for _, name := range slices.Sorted(maps.Keys(s.query.Tenant)) {
+		parts = append(parts, "tenant", name, s.query.Tenant[name])
+	}
+	kinds := slices.Sorted(slices.Values(s.used))
+	for _, kind := range kinds {
+		parts = append(parts, "id", kind, s.query.IDs[kind])
+	}
+	return cache.NewKey(parts...)
+}
+
+// cost is about how many bytes a cached answer occupies. It need not be exact:
+// it keeps a record of fifty roles from counting as much as an empty one.
+func cost(k kept) int64 {
+	const (
+		base    = 1 << 10 // the structs themselves, the key, the cache's own books
+		element = 96      // a list's element without its texts
+	)
+	p, size := &k.reply.Record.Profile, int64(base)
+	size += int64(len(p.UserName) + len(p.DisplayName) + len(p.Organization) + len(p.Title))
+	size += element * int64(len(p.Emails)+len(p.PhoneNumbers)+len(p.Addresses)+len(p.Organizations)+len(p.Groups)+len(p.URLs)+len(p.Photos)+len(k.reply.Record.IDs))
+	for _, role := range p.Roles {
+		size += element + int64(len(role.Value)+len(role.Display)+len(role.Scope))
+		for _, permission := range role.Permissions {
+			size += 16 + int64(len(permission))
+		}
+	}
+	for name, values := range k.reply.Record.Attributes {
+		size += element + int64(len(name))
+		for _, value := range values {
+			size += 16 + int64(len(value))
+		}
+	}
+	return size
+}

@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"muster/adapters"
+	"muster/cache"
+	"muster/normalize"
+)
+
+// Options are what a gateway needs besides a configuration.
+type Options struct {
+	CacheBytes int64
+	Tracer     trace.Tracer
+	Meter      metric.Meter
+}
+
+// Gateway answers lookups. It is safe for concurrent use; Close it when done.
+type Gateway struct {
+	live      atomic.Pointer[Live]
+	cache     *cache.Cache[kept]
+	tracer    trace.Tracer
+	conflicts metric.Int64Counter
+}
+
+// New makes a gateway that answers by the configuration.
+func New(live *Live, o Options) (*Gateway, error) {
+	records, err := cache.New(cache.Options[kept]{
+		MaxBytes: o.CacheBytes,
+		Cost:     cost,
+		Forgive:  func(err error) bool { return adapters.FaultOf(err).Kind.Traits().StaleServe },
+		Jitter:   0.1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	conflicts, err := o.Meter.Int64Counter("muster.merge.conflicts", metric.WithDescription("Sources that disagreed about a member."))
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{cache: records, tracer: o.Tracer, conflicts: conflicts}
+	g.live.Store(live)
+	return g, nil
+}
+
+// Close gives back what the gateway holds.
+func (g *Gateway) Close() { g.cache.Close() }
+
+// Live is the configuration in force.
+func (g *Gateway) Live() *Live { return g.live.Load() }
+
+// Lookup answers who one person is. It answers even when sources fail: its error
+// is a *RequestError and means that it could not begin.
+func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
+	live := g.live.Load()
+	asked, refused := live.check(q)
+	if refused != nil {
+		return Answer{}, refused
+	}
+	ctx, span := g.tracer.Start(ctx, "lookup", trace.WithAttributes(
+		attribute.String("muster.tenant", asked.tenant.Name), attribute.String("muster.identifier.kind", asked.kind)))
+	defer span.End()
+
+	known, links := live.resolve(asked)
+	steps := plan(live, asked, known)
+	if unusable(steps, asked.kind) {
+		return Answer{}, &RequestError{Status: http.StatusBadRequest, Title: "Bad request.",
+			Reason:     "The identifier cannot be what the sources that use it expect.",
+			Resolution: "Check the form of the value after " + asked.kind + ":."}
+	}
+	slots := g.run(ctx, live, asked, steps, q.Want)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return Answer{}, ctx.Err() // nobody is there to read an answer
+	}
+	answer := assemble(live, q, asked, parts(slots, links), slots, time.Now().UTC())
+	g.count(ctx, answer.conflicts)
+	if q.Strict && answer.Status == http.StatusMultiStatus {
+		answer = answer.strict(slots)
+	}
+	span.SetAttributes(attribute.Int("muster.status", answer.Status), attribute.Int("muster.child_errors", len(answer.ChildErrors)))
+	return answer, nil
+}
+
+// resolve is all that is known of the person before any source is asked: what
+// the caller said and what the operator's links add to it.
+func (l *Live) resolve(a asked) (known map[string]string, links []normalize.Identifier) {
+	known = map[string]string{a.kind: a.value}
+	if l.Links == nil {
+		return known, nil
+	}
+	linked := l.Links.Find(a.tenant.Name, a.kind, a.value)
+	for _, kind := range slices.Sorted(maps.Keys(linked)) {
+		links = append(links, normalize.Identifier{Kind: kind, Value: linked[kind]})
+		if _, said := known[kind]; !said {
+			known[kind] = linked[kind]
+		}
+	}
+	return known, links
+}
+
+// parts are the records of the sources that have one, in their order, and what
+// the links say.
+func parts(slots []slot, links []normalize.Identifier) []normalize.Part {
+	all := make([]normalize.Part, 0, len(slots)+1)
+	for i := range slots {
+		if s := &slots[i]; s.outcome == OK || s.outcome == Partial {
+			all = append(all, normalize.Part{Source: s.source.Name, Record: s.reply.Record, Age: s.age})
+		}
+	}
+	if len(links) > 0 && len(all) > 0 {
+		all = append(all, normalize.Part{Source: normalize.Links, Record: normalize.Record{IDs: links}})
+	}
+	return all
+}
+
+// count tells the conflicts of a merge to the metric.
+func (g *Gateway) count(ctx context.Context, conflicts []normalize.Conflict) {
+	for _, c := range conflicts {
+		g.conflicts.Add(ctx, 1, metric.WithAttributes(
+			attribute.String("field", c.Field), attribute.String("winner", c.Winner), attribute.String("loser", c.Loser)))
+	}
+}

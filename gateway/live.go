@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"muster/adapters"
+	"muster/normalize"
+)
+
+// Live is one configuration, ready to be asked. It is immutable.
+type Live struct {
+	Sources []*Source // as configured: the order of answers
+	Tenants map[string]*Tenant
+	Accept  []string // kinds of identifiers that a caller may send
+	Rules   normalize.Rules
+	Links   Links
+	Budget  time.Duration // for a whole lookup
+}
+
+// Tenant is a customer of the gateway and what the upstreams call it.
+type Tenant struct {
+	Name              string
+	IDs               map[string]string // {tenant.NAME} in definitions
+	DefaultIdentifier string            // the kind of a {user} that names none
+	Providers         []string          // when given, only these sources
+}
+
+// Source is one upstream as the gateway sees it.
+type Source struct {
+	Name     string
+	About    string
+	Chain    []string // its definition's name and those it was made from
+	Hash     string   // of what it asks and maps; part of every cache key
+	Required bool     // its failure is the lookup's
+	Optional bool     // its failure is told, and never makes an answer partial
+	Tenants  []string // when given, only for these
+	Keep     adapters.Lifetimes
+
+	Upstream Upstream         // what can be asked
+	Adapter  adapters.Adapter // asks, through the guards
+	Breaker  func() string    // "closed", "half-open" or "open"
+}
+
+// Upstream is what the planner must know of a source. An adapters.Source is one.
+type Upstream interface {
+	// Needs are the kinds of identifiers it can be asked with, one set a lookup.
+	Needs() [][]string
+	// TenantNeeds are the tenant's values it cannot be asked without.
+	TenantNeeds() []string
+	// Yields are the kinds of identifiers it gives.
+	Yields() []string
+	// Members are the profile's top-level members it can give.
+	Members() []string
+	// Choose returns the kinds of identifiers that would shape the request, or
+	// those that are missing for any.
+	Choose(q adapters.Query) (used, missing []string)
+	// Check tells, before anything is sent, that a value does not fit.
+	Check(q adapters.Query) *adapters.Fault
+}
+
+// Links knows what else a person is called, as an operator says.
+type Links interface {
+	// Find returns the identifiers by kind of the person whom the tenant knows
+	// by this one, nil when there is none.
+	Find(tenant, kind, value string) map[string]string
+}
+
+// tenantValues are the tenant's values as one source sees them: its own under Self.
+func (s *Source) tenantValues(t *Tenant) map[string]string {
+	v := maps.Clone(t.IDs)
+	if v == nil {
+		v = map[string]string{}
+	}
+	for _, name := range append([]string{s.Name}, s.Chain...) {
+		if own, ok := t.IDs[name]; ok {
+			v[normalize.Self] = own
+			break
+		}
+	}
+	return v
+}
+
+// serves tells whether the source may be asked for the tenant at all.
+func (s *Source) serves(t *Tenant) bool {
+	if s.Tenants != nil && !slices.Contains(s.Tenants, t.Name) {
+		return false
+	}
+	if t.Providers != nil && !slices.Contains(t.Providers, s.Name) {
+		return false
+	}
+	values := s.tenantValues(t)
+	return !slices.ContainsFunc(s.Upstream.TenantNeeds(), func(name string) bool { return values[name] == "" })
+}
+
+// ownKind names a source's own identifier as the rest of the gateway does.
+func (s *Source) ownKind(kind string) string {
+	if kind == normalize.Self {
+		return s.Name
+	}
+	return kind
+}
+
+func (s *Source) ownKinds(kinds []string) []string {
+	named := make([]string, len(kinds))
+	for i, kind := range kinds {
+		named[i] = s.ownKind(kind)
+	}
+	return named
+}
+
+// members are what the source can give of a profile, identifiers included.
+func (s *Source) members() []string {
+	members := s.Upstream.Members()
+	if len(s.Upstream.Yields()) > 0 {
+		members = append(slices.Clone(members), "identifiers")
+	}
+	return members
+}
+
+// Description is what a caller may know of a source.
+type Description struct {
+	Name    string     `json:"name"`
+	About   string     `json:"about"`
+	Fields  []string   `json:"fields"`
+	Needs   [][]string `json:"needs"`
+	Yields  []string   `json:"yields"`
+	Breaker string     `json:"breaker"`
+}
+
+// Describe lists the sources that may be asked for a tenant; for all tenants
+// when it is "".
+func (l *Live) Describe(tenant string) []Description {
+	descriptions := []Description{}
+	for _, s := range l.Sources {
+		if t := l.Tenants[tenant]; t != nil && !s.serves(t) {
+			continue
+		}
+		d := Description{Name: s.Name, About: s.About, Fields: s.members(), Needs: [][]string{}, Yields: s.ownKinds(s.Upstream.Yields()), Breaker: s.Breaker()}
+		for _, set := range s.Upstream.Needs() {
+			d.Needs = append(d.Needs, s.ownKinds(set))
+		}
+		descriptions = append(descriptions, d)
+	}
+	return descriptions
+}

@@ -1,0 +1,112 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"muster/cache"
+	"muster/normalize"
+)
+
+// Query is what a caller asks.
+type Query struct {
+	Tenant      string
+	User        string   // KIND:VALUE, or a value of the tenant's default kind
+	Fields      []string // only these members; nil for all
+	Sources     []string // only these sources; nil for all
+	Provenance  bool     // also who won, who agreed and who was overruled
+	Strict      bool     // RFC 7240 handling=strict: a partial answer is an error
+	Want        cache.Want
+	OperationID string // of the trace, and of the answer
+}
+
+// RequestError is why a lookup could not begin. Its texts are for the caller.
+type RequestError struct {
+	Status                    int
+	Title, Reason, Resolution string
+}
+
+// Error is the reason.
+func (e *RequestError) Error() string { return e.Reason }
+
+func badRequest(resolution, reason string, args ...any) *RequestError {
+	return &RequestError{Status: http.StatusBadRequest, Title: "Bad request.", Reason: fmt.Sprintf(reason, args...), Resolution: resolution}
+}
+
+// maxIdentifier bounds an identifier's length in bytes: an e-mail address has
+// at most 254 (RFC 5321), and nobody's own key is longer than this.
+const maxIdentifier = 512
+
+// ParseUser splits a {user} at its first colon. A text without one is of the
+// default kind. The value comes back in its canonical form.
+func ParseUser(text string, accept []string, defaultKind string) (kind, value string, err *RequestError) {
+	accepted := "Use one of: " + strings.Join(accept, ", ") + "."
+	kind, value, named := strings.Cut(text, ":")
+	switch {
+	case !named && defaultKind == "":
+		return "", "", badRequest(accepted, "The user names no kind of identifier, and the tenant has no default.")
+	case !named:
+		kind, value = defaultKind, text
+	case !slices.Contains(accept, kind):
+		return "", "", badRequest(accepted, "The kind of identifier before the first colon is not accepted.")
+	}
+	switch {
+	case !utf8.ValidString(value):
+		return "", "", badRequest("Percent-encode the identifier as UTF-8.", "The identifier is not UTF-8 text.")
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return "", "", badRequest("Remove them.", "The identifier has control characters.")
+	case len(value) > maxIdentifier:
+		return "", "", badRequest(fmt.Sprintf("Use at most %d bytes.", maxIdentifier), "The identifier is too long.")
+	}
+	if value = normalize.CanonicalID(kind, value); value == "" {
+		return "", "", badRequest("Write KIND:VALUE, for example email:jane@acme.example.", "The identifier is empty.")
+	}
+	return kind, value, nil
+}
+
+// asked is a query that has been checked against a configuration.
+type asked struct {
+	tenant *Tenant
+	kind   string
+	value  string
+	fields *normalize.Selection // nil for all
+	only   []string             // sources; nil for all
+}
+
+func (l *Live) check(q Query) (asked, *RequestError) {
+	tenant, ok := l.Tenants[q.Tenant]
+	if !ok {
+		return asked{}, &RequestError{Status: http.StatusNotFound, Title: "Tenant not found.", Reason: "No such tenant is configured.", Resolution: "Use one of your tenants."}
+	}
+	a := asked{tenant: tenant, only: q.Sources}
+	var refused *RequestError
+	if a.kind, a.value, refused = ParseUser(q.User, l.Accept, tenant.DefaultIdentifier); refused != nil {
+		return asked{}, refused
+	}
+	if q.Fields != nil {
+		selection, err := normalize.NewSelection(q.Fields)
+		if unknown := (*normalize.UnknownMemberError)(nil); errors.As(err, &unknown) {
+			return asked{}, badRequest("Use: "+strings.Join(unknown.Known, ", ")+".", "The member %.64q in fields is not known.", unknown.Path)
+		}
+		a.fields = &selection
+	}
+	for _, name := range q.Sources {
+		if !slices.ContainsFunc(l.Sources, func(s *Source) bool { return s.Name == name }) {
+			return asked{}, badRequest("Use: "+strings.Join(l.sourceNames(), ", ")+".", "The source %.64q in sources is not known.", name)
+		}
+	}
+	return a, nil
+}
+
+func (l *Live) sourceNames() []string {
+	names := make([]string, len(l.Sources))
+	for i, s := range l.Sources {
+		names[i] = s.Name
+	}
+	return names
+}

@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -97,11 +98,14 @@ func (s *Scope) celVariables() map[string]any {
 }
 
 // toCEL gives numbers the types that CEL computes with: int where the digits
-// are a whole 64-bit number, else double.
+// are a whole 64-bit number, uint where only that holds it, else double.
 func toCEL(v any) any {
 	switch v := v.(type) {
 	case Number:
 		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			return n
+		}
+		if n, err := strconv.ParseUint(string(v), 10, 64); err == nil {
 			return n
 		}
 		f, _ := strconv.ParseFloat(string(v), 64)
@@ -142,6 +146,9 @@ func fromCEL(v ref.Val, depth int) (any, error) {
 	case types.Uint:
 		return Number(strconv.FormatUint(uint64(v), 10)), nil
 	case types.Double:
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil, nil // JSON has no such number, and no member
+		}
 		return Number(strconv.FormatFloat(float64(v), 'g', -1, 64)), nil
 	case types.Timestamp:
 		return v.UTC().Format(time.RFC3339Nano), nil

@@ -14,11 +14,11 @@ import (
 // an allow-list: what it does not name does not exist for Muster. A Mapping is
 // immutable and safe for concurrent use.
 type Mapping struct {
-	members    []setter     // of Profile
-	attributes []attribute  // named, or
-	object     *objectRule  // a whole object
-	ids        []IDRule     // in the order written
-	names      []string     // of the members it can give
+	members    []setter    // of Profile
+	attributes []attribute // named, or
+	object     *objectRule // a whole object
+	ids        []IDRule    // in the order written
+	names      []string    // of the members it can give
 }
 
 // IDRule is one entry under `ids`.
@@ -309,12 +309,18 @@ func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name strin
 			r.note(name, misfit)
 			continue
 		}
-		if value.IsValid() && !(value.Kind() != reflect.Pointer && value.IsZero()) {
+		if saysSomething(value) {
 			field.Set(value)
 			return true
 		}
 	}
 	return false
+}
+
+// saysSomething tells whether a converted value is one: false is, a text of
+// nothing but white space and a count of 0 for an instant are not.
+func saysSomething(value reflect.Value) bool {
+	return value.Kind() == reflect.Bool || !value.IsZero()
 }
 
 // texts sets a list of texts. A list that is there and empty stays apart from
@@ -334,7 +340,7 @@ func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string
 			list = append(list, value.String())
 		}
 	}
-	if list == nil && s.expr.emptyList(at) {
+	if list == nil && s.expr.emptyList(r.scope, at) {
 		list = []string{}
 	}
 	if list == nil {
@@ -346,9 +352,9 @@ func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string
 
 // emptyList tells whether a path leads to a list that is there and has nothing
 // in it. For `permissions.name` that is the list at `permissions`.
-func (e expr) emptyList(at *Cursor) bool {
+func (e expr) emptyList(s *Scope, at *Cursor) bool {
 	for _, a := range e {
-		if a.path != nil && a.path.EmptyList(at) {
+		if a.path != nil && a.when.Holds(s, at) && a.path.EmptyList(at) {
 			return true
 		}
 	}
@@ -518,7 +524,7 @@ func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 			r.err = fmt.Errorf("ids.%s: %w", rule.Kind, err)
 			return Identifier{}, false
 		}
-		text, ok := ScalarText(f.value)
+		text, ok := textOf(f.value)
 		if !ok {
 			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value))
 			continue
@@ -558,12 +564,21 @@ func convert(f found, typ reflect.Type, form Form) (value reflect.Value, misfit 
 		}
 		return reflect.Value{}, "expected true or false, found " + formOf(f.value)
 	default:
-		text, ok := ScalarText(f.value)
+		text, ok := textOf(f.value)
 		if !ok {
 			return reflect.Value{}, "expected text, found " + formOf(f.value)
 		}
 		return reflect.ValueOf(form.Text(text)), ""
 	}
+}
+
+// textOf is a text or a number as text. A boolean is neither: no name and no
+// identifier reads "true".
+func textOf(v any) (string, bool) {
+	if _, isBool := v.(bool); isBool {
+		return "", false
+	}
+	return ScalarText(v)
 }
 
 // instant reads a text as an instant; a number only where the definition says

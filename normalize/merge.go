@@ -30,8 +30,8 @@ type Rules struct {
 
 // FieldRule is the rule of one member of the profile.
 type FieldRule struct {
-	// Authority is the source that stands before every other. Of `active` it
-	// decides alone wherever it knows.
+	// Authority is the source that decides alone wherever it knows; of `active`
+	// only.
 	Authority string
 	// Prefer is "verified" to put verified e-mail addresses first.
 	Prefer string
@@ -168,8 +168,8 @@ func (r Rules) standing(source string, value any) int {
 	}
 }
 
-// compare orders two sources for one member: its authority, its own order, the
-// general order, the name.
+// compare orders two sources for one member: by its own order, the general
+// order, the name.
 func (r Rules) compare(member, a, b string) int {
 	rule := r.Fields[member]
 	return cmp.Or(
@@ -181,9 +181,6 @@ func (r Rules) compare(member, a, b string) int {
 
 // place is where the member's own rule puts a source.
 func (f FieldRule) place(source string) int {
-	if source == f.Authority {
-		return -1
-	}
 	if i := slices.Index(f.Order, source); i >= 0 {
 		return i
 	}
@@ -207,13 +204,13 @@ func (r Rules) place(source string) int {
 // merging is one run of Merge.
 type merging struct {
 	rules      Rules
-	parts      []*contributor // one per source, in the general order
+	parts      []contributor // one per source, in the general order
 	provenance Provenance
 	claims     []Claim // of all members, side by side
 	starts     []int   // used again for every list
 }
 
-// contributor is a part with what its elements in the profile share.
+// contributor is a part and what its elements in the profile share.
 type contributor struct {
 	*Part
 	sources []string // itself alone
@@ -222,31 +219,30 @@ type contributor struct {
 func newMerging(rules Rules, parts []Part) *merging {
 	m := &merging{
 		rules:      rules,
-		parts:      make([]*contributor, len(parts)),
+		parts:      make([]contributor, len(parts)),
 		provenance: make(Provenance, membersUsual),
 		claims:     make([]Claim, 0, membersUsual*len(parts)),
 		starts:     make([]int, 0, len(parts)),
 	}
-	contributors := make([]contributor, len(parts))
+	names := make([]string, len(parts))
 	for i := range parts {
-		contributors[i] = contributor{Part: &parts[i], sources: []string{parts[i].Source}}
-		m.parts[i] = &contributors[i]
+		names[i] = parts[i].Source
+		m.parts[i] = contributor{Part: &parts[i], sources: names[i : i+1 : i+1]}
 	}
-	slices.SortFunc(m.parts, func(a, b *contributor) int {
+	slices.SortFunc(m.parts, func(a, b contributor) int {
 		return cmp.Or(rules.compare("", a.Source, b.Source), cmp.Compare(a.Age, b.Age), b.Record.AsOf.Compare(a.Record.AsOf))
 	})
-	m.parts = slices.CompactFunc(m.parts, func(a, b *contributor) bool { return a.Source == b.Source })
+	m.parts = slices.CompactFunc(m.parts, func(a, b contributor) bool { return a.Source == b.Source })
 	return m
 }
 
 // inOrder is the parts in a member's own order.
-func (m *merging) inOrder(member string) []*contributor {
-	rule := m.rules.Fields[member]
-	if rule.Order == nil && rule.Authority == "" {
+func (m *merging) inOrder(member string) []contributor {
+	if m.rules.Fields[member].Order == nil {
 		return m.parts
 	}
 	parts := slices.Clone(m.parts)
-	slices.SortFunc(parts, func(a, b *contributor) int { return m.rules.compare(member, a.Source, b.Source) })
+	slices.SortFunc(parts, func(a, b contributor) int { return m.rules.compare(member, a.Source, b.Source) })
 	return parts
 }
 

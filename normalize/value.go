@@ -60,14 +60,24 @@ func (c *Compiler) Paths(n *document.Node) Paths {
 // Paths are alternatives: the first that has a value counts.
 type Paths []Path
 
-// First is the value of the first path that has one.
+// First is the value of the first path that has one; what is Absent is none.
 func (ps Paths) First(at *Cursor) (any, bool) {
 	for _, p := range ps {
-		if v, ok := p.Value(at); ok {
+		if v, ok := p.Value(at); ok && !Absent(v) {
 			return v, true
 		}
 	}
 	return nil, false
+}
+
+// EmptyList tells whether any of the paths leads to a list with no items.
+func (ps Paths) EmptyList(at *Cursor) bool {
+	for _, p := range ps {
+		if p.EmptyList(at) {
+			return true
+		}
+	}
+	return false
 }
 
 // Text is the text form of the first scalar that any of the paths has.
@@ -259,10 +269,10 @@ func (c *Compiler) valueKeys() []document.Key[alternative] {
 				switch f.Value.Kind() {
 				case document.Null:
 					a.table[f.Key.Text()] = nil // absent, and not what "*" says
+				case document.Scalar:
+					a.table[f.Key.Text()], _ = literal(f.Value)
 				default:
-					if f.Value.Text() != "" {
-						a.table[f.Key.Text()], _ = literal(f.Value)
-					}
+					f.Value.Errorf("a value is mapped to a single value, not to %v", f.Value.Kind())
 				}
 			}
 		}},

@@ -279,6 +279,9 @@ func authKeys(c *normalize.Compiler) []document.Key[auth] {
 		{Name: "api_token", About: "a long-lived token is exchanged for a short-lived one", Read: func(a *auth, n *document.Node) {
 			a.fetch, a.send = &tokenRequest{}, sendBearer()
 			document.Decode(n, a, apiTokenKeys(c))
+			if n.Field("form") != nil && n.Field("json") != nil {
+				n.Field("json").Errorf("an exchange has one body: form or json").Suggest("remove one of them")
+			}
 		}},
 	}
 }
@@ -413,6 +416,8 @@ func transportFault(ctx context.Context, err error, step string) *Fault {
 	}
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.Is(err, errPrivate): // a wrong address: asking again does not help
+		return Fail(Misconfigured, errPrivate.Error(), errPrivate)
 	case errors.Is(err, context.Canceled):
 		return Fail(Unavailable, "abandoned while "+step, context.Canceled)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

@@ -288,7 +288,24 @@ var settingPlaceholder = regexp.MustCompile(`\{settings\.([A-Za-z0-9_-]+)(?::[a-
 
 // templates are all templates of a lookup and of what goes with it.
 func (d *Definition) templates(l *Lookup) []template {
-	all := append(l.templates(), d.auth.templates()...)
+	return slices.Concat(d.required(l), d.auth.templates(), parameterTemplates(d.headers, d.query))
+}
+
+// required are the templates without whose values a lookup is not sent, or its
+// reply not believed: a record that cannot be compared with what was asked for
+// may be anybody's. Of the identifiers in a comparison one lookup of several has
+// some, so these are not among what identifiersOf requires.
+func (d *Definition) required(l *Lookup) []template {
+	all := d.sent(l)
+	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+		all = append(all, c.want)
+	}
+	return all
+}
+
+// sent are the templates of a lookup's address and body.
+func (d *Definition) sent(l *Lookup) []template {
+	all := l.templates()
 	if d.body != nil {
 		all = append(all, d.body.templates()...)
 	}
@@ -298,11 +315,7 @@ func (d *Definition) templates(l *Lookup) []template {
 // identifiersOf are the kinds of identifiers without which the lookup cannot be sent.
 func (d *Definition) identifiersOf(l *Lookup) []string {
 	var kinds []string
-	all := l.templates()
-	if d.body != nil {
-		all = append(all, d.body.templates()...)
-	}
-	for _, t := range all {
+	for _, t := range d.sent(l) {
 		for _, kind := range t.refs("id") {
 			if !slices.Contains(kinds, kind) {
 				kinds = append(kinds, kind)
@@ -334,11 +347,11 @@ func (d *Definition) Settings() []Setting { return d.settings }
 // TLS are the files and names of the connection.
 func (d *Definition) TLS() TLSFiles { return d.tls }
 
-// UsesSetting tells whether anything that is sent names the setting: only then
-// must a deployment fill it in.
+// UsesSetting tells whether anything that is sent or compared names the setting:
+// only then must a deployment fill it in.
 func (d *Definition) UsesSetting(name string) bool {
 	for i := range d.lookups {
-		for _, t := range append(d.templates(&d.lookups[i]), parameterTemplates(d.headers, d.query)...) {
+		for _, t := range d.templates(&d.lookups[i]) {
 			if contains(t.refs("settings"), name) {
 				return true
 			}
@@ -359,7 +372,7 @@ func parameterTemplates(lists ...[]parameter) []template {
 func (d *Definition) TenantNames() []string {
 	var names []string
 	for i := range d.lookups {
-		for _, t := range append(d.templates(&d.lookups[i]), parameterTemplates(d.headers, d.query)...) {
+		for _, t := range d.templates(&d.lookups[i]) {
 			names = append(names, t.refs("tenant")...)
 		}
 	}

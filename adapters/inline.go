@@ -184,6 +184,9 @@ func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
 	case wire.sent != "" && t.request != "" && !sameRequest(t.request, wire.sent):
 		failures = append(failures, "request: expected "+t.request+", sent "+wire.sent)
 	}
+	for _, note := range reply.Notes { // at run time a note, here a mistake: a sample is what the document says
+		failures = append(failures, "does not fit: "+note)
+	}
 	got := renderReply(reply, err, t.now)
 	want := t.expect.tree()
 	if want["error"] == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -226,22 +227,29 @@ func (d *Definition) record(root *normalize.Cursor, v *values) (any, Kind, strin
 		data, ok = d.picked(data, v)
 	}
 	items, isList := data.([]any)
-	switch _, isObject := data.(map[string]any); {
-	case isList && d.response.list:
+	switch {
+	case d.response.list && isList:
 		return data, 0, ""
-	case isList && len(items) > 1:
-		return nil, Mismatch, "more than one record answers to the identifier"
-	case isList && len(items) == 1:
-		if data, isObject = items[0].(map[string]any); isObject {
-			return data, 0, ""
+	case !ok && d.response.list && d.response.data.EmptyList(root):
+		return []any{}, 0, "" // the whole list, with nothing in it
+	case isList:
+		items = slices.DeleteFunc(slices.Clone(items), normalize.Absent)
+		if len(items) > 1 {
+			return nil, Mismatch, "more than one record answers to the identifier"
+		}
+		if ok = len(items) == 1; ok {
+			data = items[0]
+		}
+	}
+	if ok {
+		if object, isObject := data.(map[string]any); isObject {
+			return object, 0, ""
 		}
 		return nil, Malformed, "the record is not an object"
-	case isObject:
-		return data, 0, ""
-	case ok && !isList:
-		return nil, Malformed, "the record is not an object"
 	}
-	if _, isObject := root.Value.(map[string]any); !isObject && !isList && root.Value != nil {
+	switch root.Value.(type) {
+	case nil, map[string]any, []any:
+	default:
 		return nil, Malformed, "the reply is not an object"
 	}
 	switch d.response.empty {

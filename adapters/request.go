@@ -55,7 +55,7 @@ func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 
 	authority, rest, _ := strings.Cut(address, "/")
 	lookup.host = parseTemplate(n, authority, offset, host)
-	if i := strings.IndexAny(strings.NewReplacer("{", "", "}", "").Replace(authority), "@?#\\ "); authority == "" || i >= 0 {
+	if well := lookup.host != nil || authority == ""; well && !fits("host", anyPlaceholder.ReplaceAllString(authority, "x")) {
 		n.ErrorfAt(offset, max(1, len(authority)), "not a host: %q", authority)
 	}
 	offset += len(authority) + 1
@@ -67,6 +67,9 @@ func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 	return lookup
 }
 
+// anyPlaceholder finds what will be filled in, right or wrong.
+var anyPlaceholder = regexp.MustCompile(`\{[^{}]*\}`)
+
 var literalSegment = regexp.MustCompile(`^([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*$`)
 
 func parsePathSegments(n *document.Node, path string, offset int, in spaces) []template {
@@ -77,6 +80,9 @@ func parsePathSegments(n *document.Node, path string, offset int, in spaces) []t
 			if !literalSegment.MatchString(part.literal) {
 				n.ErrorfAt(offset, len(text), "%q has characters that a path does not allow", part.literal).Suggest("percent-encode them")
 			}
+		}
+		if text == "." || text == ".." {
+			n.ErrorfAt(offset, len(text), "the segment %q %v", text, errDots)
 		}
 		segments = append(segments, segment)
 		offset += len(text) + 1

@@ -92,7 +92,7 @@ func (s *Source) Needs() [][]string {
 func (s *Source) TenantNeeds() []string {
 	var needs []string
 	for i := range s.definition.lookups {
-		for _, t := range s.definition.lookups[i].templates() {
+		for _, t := range s.definition.required(&s.definition.lookups[i]) {
 			for _, name := range t.refs("tenant") {
 				if !slices.Contains(needs, name) {
 					needs = append(needs, name)

@@ -70,6 +70,10 @@ func (e *Egress) private(address string) bool {
 // maxHeaderBytes bounds the header of a reply.
 const maxHeaderBytes = 64 << 10
 
+// handshakeTimeout bounds a TLS handshake: net/http goes on connecting when the
+// request that it was for has been given up.
+const handshakeTimeout = 10 * time.Second
+
 // NewTransport makes the connection pool of one source. It follows no redirect,
 // uses no proxy of the environment and keeps no cookie.
 func NewTransport(egress *Egress, files TLSFiles) (*http.Transport, error) {
@@ -79,7 +83,7 @@ func NewTransport(egress *Egress, files TLSFiles) (*http.Transport, error) {
 	}
 	t := &http.Transport{
 		TLSClientConfig:        config,
-		TLSHandshakeTimeout:    10 * time.Second,
+		TLSHandshakeTimeout:    handshakeTimeout,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: maxHeaderBytes,
@@ -120,6 +124,8 @@ func handshake(ctx context.Context, conn net.Conn, address string, base *tls.Con
 	if host, _, err := net.SplitHostPort(address); err == nil && config.ServerName == "" {
 		config.ServerName = host
 	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()

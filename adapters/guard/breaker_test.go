@@ -277,23 +277,29 @@ func TestAnAbandonedProbeIsReplaced(t *testing.T) {
 	})
 }
 
-// cases.md 98: a thousand who leave, among them all that hang, open nothing.
+// cases.md 98: a thousand who leave open nothing, whatever the adapter makes of it.
 func TestCallersWhoLeaveNeverOpenABreaker(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, limits())
-		var group sync.WaitGroup
-		for range 1000 {
-			group.Go(func() {
-				ctx, leave := context.WithCancel(context.Background())
-				time.AfterFunc(time.Second, leave)
-				expect(t, "fault", describe(w.askIn(ctx, hangs)), "abandoned")
+	broken := func(ctx context.Context) error { <-ctx.Done(); return fault(adapters.Unavailable, 0, 0) }
+	for name, answer := range map[string]answer{"hanging": hangs, "broken off": broken} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, limits())
+				var group sync.WaitGroup
+				for range 1000 {
+					group.Go(func() {
+						ctx, leave := context.WithCancel(context.Background())
+						time.AfterFunc(time.Second, leave)
+						expect(t, "fault", describe(w.askIn(ctx, answer)), "abandoned")
+					})
+				}
+				group.Wait()
+				w.expectState("closed")
+				expect(t, "transitions", w.transitions(), map[string]int64{})
 			})
-		}
-		group.Wait()
-		w.expectState("closed")
-		expect(t, "transitions", w.transitions(), map[string]int64{})
-	})
+		})
+	}
 }
 
 // cases.md 113: a flapping upstream moves the breaker at most three times in

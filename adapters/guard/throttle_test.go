@@ -219,9 +219,31 @@ func TestTheAdaptersFaultIsNotWrittenTo(t *testing.T) {
 	expect(t, "the upstream's words", got.Detail, shared.Detail)
 }
 
-// A refused call in a pause takes no probe from a half-open breaker, and a 429
-// to a probe shows that the source is back.
-func TestThrottleAndBreakerDoNotMeet(t *testing.T) {
+// A source can be in a pause and its breaker open: then the pause is what a
+// caller is told, and no refused call wakes the breaker.
+func TestAPauseOutlastsAnOpenBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, limits())
+		var group sync.WaitGroup
+		group.Go(func() {
+			w.ask(func(context.Context) error { time.Sleep(time.Second); return fault(adapters.RateLimited, 429, time.Minute) })
+		})
+		synctest.Wait()
+		w.open()
+		group.Wait()
+		expect(t, "while open", describe(w.ask(succeeds)), "rate_limited in 1m0s")
+		time.Sleep(20 * time.Second)
+		expect(t, "after the open time", describe(w.ask(succeeds)), "rate_limited in 40s")
+		expect(t, "transitions", w.transitions(), map[string]int64{"directory: closed to open": 1})
+		time.Sleep(40 * time.Second)
+		expect(t, "after the pause", describe(w.ask(succeeds)), "ok")
+	})
+}
+
+// Being limited opens no breaker, and a probe that is limited shows that the
+// source is back.
+func TestBeingLimitedIsNoFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limits())

@@ -28,6 +28,7 @@ func TestTimeoutNamesWhoEndedTheCall(t *testing.T) {
 			return ctx, func() { timer.Stop(); cancel(nil) }
 		}
 	}
+	const slow, left = "timeout: no answer within the source's timeout", "unavailable: the caller left"
 	tests := []struct {
 		name   string
 		caller func(context.Context) (context.Context, context.CancelFunc)
@@ -37,19 +38,20 @@ func TestTimeoutNamesWhoEndedTheCall(t *testing.T) {
 	}{
 		{"it answers in time", patient, succeeds, "ok", 0},
 		{"it fails in time", patient, fails(adapters.Malformed, 200), "malformed: a test says so", 0},
-		{"its own timeout passes", patient, hangs, "timeout: no answer within the source's timeout", 2 * time.Second},
-		{"the adapter takes it for the network", patient, after(fault(adapters.Unavailable, 0, 0)), "timeout: no answer within the source's timeout", 2 * time.Second},
-		{"the adapter takes it for a bad body", patient, after(fault(adapters.Malformed, 200, 0)), "timeout: no answer within the source's timeout", 2 * time.Second},
-		{"the adapter returns what it got", patient, after(io.ErrUnexpectedEOF), "timeout: no answer within the source's timeout", 2 * time.Second},
-		{"a token does not come", patient, after(adapters.Fail(adapters.Unauthenticated, "no token", context.DeadlineExceeded)), "timeout: no answer within the source's timeout", 2 * time.Second},
+		{"its own timeout passes", patient, hangs, slow, 2 * time.Second},
+		{"the adapter takes it for the network", patient, after(fault(adapters.Unavailable, 0, 0)), slow, 2 * time.Second},
+		{"the adapter takes it for a bad body", patient, after(fault(adapters.Malformed, 200, 0)), slow, 2 * time.Second},
+		{"the adapter returns what it got", patient, after(io.ErrUnexpectedEOF), slow, 2 * time.Second},
+		{"a token does not come", patient, after(adapters.Fail(adapters.Unauthenticated, "no token", context.DeadlineExceeded)), slow, 2 * time.Second},
+		{"a token is no longer waited for", patient, after(adapters.Fail(adapters.Unauthenticated, "no token", context.Canceled)), slow, 2 * time.Second},
 		{"a refusal at the last moment", patient, after(fault(adapters.Denied, 403, 0)), "denied: a test says so", 2 * time.Second},
 		{"an absence at the last moment", patient, after(fault(adapters.NotFound, 404, 0)), "not_found: a test says so", 2 * time.Second},
 		{"a record at the last moment", patient, after(nil), "ok", 2 * time.Second},
 		{"the lookup's time runs out", deadline(500 * time.Millisecond), hangs, "timeout: the time for the whole lookup ran out", 500 * time.Millisecond},
-		{"the lookup has more time", deadline(5 * time.Second), hangs, "timeout: no answer within the source's timeout", 2 * time.Second},
-		{"the caller leaves", leaves(300 * time.Millisecond), hangs, "abandoned", 300 * time.Millisecond},
-		{"the caller leaves, the adapter takes it for the network", leaves(300 * time.Millisecond), after(fault(adapters.Unavailable, 0, 0)), "abandoned", 300 * time.Millisecond},
-		{"the caller leaves when all is over", leaves(2*time.Second + 1), hangs, "timeout: no answer within the source's timeout", 2 * time.Second},
+		{"the lookup has more time", deadline(5 * time.Second), hangs, slow, 2 * time.Second},
+		{"the caller leaves", leaves(300 * time.Millisecond), hangs, left, 300 * time.Millisecond},
+		{"the caller leaves, the adapter takes it for the network", leaves(300 * time.Millisecond), after(fault(adapters.Unavailable, 0, 0)), left, 300 * time.Millisecond},
+		{"the caller leaves when all is over", leaves(2*time.Second + 1), hangs, slow, 2 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -62,10 +64,11 @@ func TestTimeoutNamesWhoEndedTheCall(t *testing.T) {
 				f := w.askIn(ctx, test.answer)
 				expect(t, "time taken", time.Since(begin), test.took)
 				got := describe(f)
-				if f != nil && !adapters.Abandoned(f) {
+				if f != nil {
 					got = f.Error()
 				}
 				expect(t, "fault", got, test.want)
+				expect(t, "abandoned", f != nil && adapters.Abandoned(f), test.want == left)
 			})
 		})
 	}

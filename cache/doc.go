@@ -24,10 +24,10 @@
 //
 // A value has three ages:
 //
-//	 fill                 Fresh                       Fresh+Stale
-//	  │  answers by itself  │ stands in: is asked again   │ is gone
-//	  ├─────────────────────┼─────────────────────────────┼────────►
-//	     From: Memory            From: Stale                 From: Filled
+//	fill                 Fresh                       Fresh+Stale
+//	 │  answers by itself  │ stands in: is asked again   │ is gone
+//	 ├─────────────────────┼─────────────────────────────┼────────►
+//	    From: Memory            From: Stale                 From: Filled
 //
 // While it is stale, callers get it at once and one refill runs behind their
 // backs (stale-while-revalidate, RFC 5861 section 3). When that refill fails and

@@ -12,7 +12,7 @@ const (
 	// entryOverhead is what an entry takes beside its value and its key, in
 	// bytes: the entry itself and its places in ristretto's maps, as measured by
 	// TestEntryOverhead.
-	entryOverhead = 320
+	entryOverhead = 288
 	// meanBytes is a guess at the cost of an entry. Ristretto wants ten counters
 	// for each entry that fits; at 3 bytes a counter that is 2 % of the budget.
 	meanBytes = 2 << 10

@@ -1,0 +1,32 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/gateway"
+)
+
+// providers tells which sources may be asked, for one tenant or for all.
+func (d *door) providers(c *gin.Context) {
+	p := readParameters(c.Request.URL.RawQuery, "tenant")
+	tenant := p.one("tenant")
+	if p.refused != nil {
+		refuse(c, p.refused)
+		return
+	}
+	live := d.engine.Live()
+	if _, known := live.Tenants[tenant]; tenant != "" && !known {
+		refuse(c, &gateway.RequestError{
+			Status: http.StatusNotFound, Title: "Tenant not found.",
+			Reason: "No such tenant is configured.", Resolution: "Use one of your tenants.",
+		})
+		return
+	}
+	c.Header("Cache-Control", noStore) // a breaker may move at any time
+	c.Writer.Header().Add("Vary", varies)
+	send(c, http.StatusOK, mediaJSON, struct {
+		Providers []gateway.Description `json:"providers"`
+	}{live.Describe(tenant)})
+}

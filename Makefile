@@ -1,0 +1,117 @@
+# What people and machines run here; `make` alone explains itself.
+
+# Commands that the tests need beside Go, and the Debian packages that bring them (libc6-dev
+# is what gcc links race-enabled tests against). Go modules come by themselves.
+COMMANDS := gcc chromium
+PACKAGES := gcc libc6-dev chromium
+
+GO_VERSION       := 1.26
+GOLANGCI_VERSION := v2.15.0
+
+PKG      ?= ./...
+BENCH    ?= .
+COUNT    ?= 1
+FUZZTIME ?= 10s
+TIMEOUT  ?= 10m
+COVERAGE ?= 85
+
+# The linter takes minutes to build, so it is kept outside the checkout: one for each pair of
+# versions, since a linter cannot read code for a newer Go than it was built with.
+GO_FOUND := $(firstword $(filter go1.%,$(shell go env GOVERSION 2>/dev/null)))
+LINT_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/muster-tools/golangci-lint-$(GOLANGCI_VERSION)-$(or $(GO_FOUND),none)
+LINT     := $(LINT_DIR)/golangci-lint
+
+# A vendor's quirks live in its YAML; Go code that names a vendor has begun to special-case it.
+VENDORS := aveva|itwin|bentley|kobil|numium|vmware|\<csp\>
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "PKG=./normalize narrows test, bench and fuzz; see the top of the Makefile for more."
+
+.PHONY: demo
+demo: go-version ## The gateway before simulated upstreams, on this machine alone
+	@go run ./cmd/muster demo
+
+.PHONY: test
+test: prerequisites vet lint ## Install what is missing, vet, lint, then every test under the race detector
+	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) $(PKG)
+
+.PHONY: vet
+vet: go-version
+	go vet $(PKG)
+
+.PHONY: lint
+lint: $(LINT) ## The linter, with the fences of .golangci.yml
+	@if grep -rniE '$(VENDORS)' --include='*.go' --exclude='*_test.go' --exclude-dir=simulator .; then \
+		echo "These lines name a vendor. What is special about one belongs in its YAML or its simulator."; exit 1; \
+	fi
+	$(LINT) run $(PKG)
+
+$(LINT): | go-version
+	@echo "Building golangci-lint $(GOLANGCI_VERSION) into $(LINT_DIR): a few minutes, once."
+	@GOBIN=$(LINT_DIR) GOFLAGS= CGO_ENABLED=0 \
+		go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: bench
+bench: go-version ## Benchmarks with allocations (BENCH=pattern COUNT=runs)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
+
+.PHONY: fuzz
+fuzz: go-version ## Every fuzz target for FUZZTIME, 10s each unless told
+	@listed=$$(go test -list '^Fuzz' $(PKG)) || { echo "$$listed"; exit 1; }; \
+	echo "$$listed" | awk '/^Fuzz/ { name[++n] = $$1 } /^ok/ { while (n) print $$2, name[n--] }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	done
+
+.PHONY: cover
+cover: go-version ## Coverage of normalize and adapters by their own tests; no package under COVERAGE, 85 % unless told
+	@mkdir -p .cover; failed=0; \
+	for tree in normalize adapters; do \
+		go test -coverpkg ./$$tree/... -coverprofile .cover/$$tree.out ./$$tree/... >.cover/$$tree.log || \
+			{ cat .cover/$$tree.log; exit 1; }; \
+		awk -v least=$(COVERAGE) '$(COVERAGE_BY_PACKAGE)' .cover/$$tree.out || failed=1; \
+	done; exit $$failed
+
+# A profile names each block once for every test binary: FILE:RANGE STATEMENTS COUNT.
+define COVERAGE_BY_PACKAGE
+NR > 1 { package = $$1; sub("/[^/]*:.*", "", package); \
+         if (!seen[$$1]++) all[package] += $$2; \
+         if ($$3 && !hit[$$1]++) covered[package] += $$2 } \
+END    { for (package in all) { \
+             share = 100 * covered[package] / all[package]; low += share < least; \
+             printf "%6.1f %%  %s%s\n", share, package, share < least ? "  (under " least " %)" : "" } \
+         exit low > 0 }
+endef
+
+.PHONY: go-version
+go-version:
+	@oldest=$$(printf '%s\n' 'go$(GO_VERSION)' '$(GO_FOUND)' | sort -V | head -n 1); \
+	[ "$$oldest" = 'go$(GO_VERSION)' ] || \
+		{ echo "Go $(GO_VERSION) or newer is needed; found $(or $(GO_FOUND),none). See https://go.dev/dl."; exit 1; }
+
+.PHONY: prerequisites
+prerequisites: go-version
+	@missing=; for command in $(COMMANDS); do command -v $$command >/dev/null || missing="$$missing $$command"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \
+		echo "Installing what the tests need:$$missing"; \
+		$$root apt-get update -qq && \
+		$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $(PACKAGES) >/dev/null; \
+	else \
+		echo "The tests need$$missing, which cannot be installed from here."; \
+		echo "Please install them and try again. On Debian: sudo apt-get install $(PACKAGES)"; \
+		exit 1; \
+	fi
+
+# For scripts that install everything beforehand.
+.PHONY: packages
+packages:
+	@echo $(PACKAGES)

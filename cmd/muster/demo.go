@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/template"
+
+	"github.com/spf13/cobra"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"muster/adapters/simulator"
+	"muster/config"
+)
+
+//go:embed demo.gateway.yaml
+var demoGateway string
+
+//go:embed demo.welcome.txt
+var demoWelcome string
+
+func demoCommand() *cobra.Command {
+	o := demoOptions{}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the gateway with five simulated upstreams on this machine",
+		Long: "Run the gateway with five simulated upstream systems and a generated population on this\n" +
+			"machine, print what to try, and draw the trace of every lookup.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), o, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&o.address, "address", "127.0.0.1:8080", "where the gateway answers; port 0 takes a free one")
+	cmd.Flags().StringVar(&o.admin, "admin", "127.0.0.1:9090", "the admin listener; port 0 takes a free one")
+	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "the population is generated from this number")
+	cmd.Flags().IntVar(&o.people, "people", 1200, "how many people")
+	return cmd
+}
+
+type demoOptions struct {
+	address, admin string
+	seed           uint64
+	people         int
+}
+
+// runDemo runs until the context ends.
+func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	d, err := startDemo(ctx, o, log, newWaterfall(out))
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.welcome(out); err != nil {
+		return err
+	}
+	if err := d.server.Wait(ctx); err != nil {
+		return err
+	}
+	return d.server.Shutdown(0)
+}
+
+// demo is the whole of it: a gateway and the upstreams it asks. The end-to-end
+// tests run the same one.
+type demo struct {
+	*server
+	simulation *simulator.Simulation
+	upstreams  *simulator.Running
+	folder     string // of the configuration
+}
+
+func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors ...sdktrace.SpanProcessor) (_ *demo, err error) {
+	d := &demo{simulation: simulator.New(o.seed, simulator.WithPeople(o.people))}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if d.upstreams, err = d.simulation.Start(ctx); err != nil {
+		return nil, fmt.Errorf("the simulated upstreams: %w", err)
+	}
+	if d.folder, err = os.MkdirTemp("", "muster-demo-"); err != nil {
+		return nil, err
+	}
+	if err := d.write(o); err != nil {
+		return nil, err
+	}
+	file, err := config.Load(d.path())
+	if err != nil {
+		return nil, err
+	}
+	sdk, err := newTelemetry(ctx, file.Static.Telemetry, log, processors...)
+	if err != nil {
+		return nil, err
+	}
+	if d.server, err = startServer(ctx, file, sdk, log); err != nil {
+		return nil, fmt.Errorf("%w\n  hint: another address can be chosen, for example --address 127.0.0.1:0 --admin 127.0.0.1:0", err)
+	}
+	return d, nil
+}
+
+// close gives back the upstreams and the files; the server is shut down before.
+func (d *demo) close() {
+	if d.upstreams != nil {
+		_ = d.upstreams.Close()
+	}
+	_ = os.RemoveAll(d.folder)
+}
+
+func (d *demo) path() string { return filepath.Join(d.folder, "gateway.yaml") }
+
+// write writes the configuration and the operator's links: in the demo the
+// gateway is told who is who.
+func (d *demo) write(o demoOptions) error {
+	if err := writeLinks(filepath.Join(d.folder, "links.csv"), d.simulation.People()); err != nil {
+		return err
+	}
+	text, err := template.New("gateway.yaml").Parse(demoGateway)
+	if err != nil {
+		return err
+	}
+	var content bytes.Buffer
+	err = text.Execute(&content, map[string]any{
+		"Address": o.address, "Admin": o.admin,
+		"Tenants": d.simulation.Tenants(), "Credentials": d.simulation.Credentials(), "Upstreams": d.upstreams.Addr,
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(d.path(), content.Bytes(), 0o600)
+}
+
+// writeLinks writes one row a person: the tenant, and a column for every kind.
+func writeLinks(path string, people []simulator.Person) error {
+	var kinds []string
+	for i := range people {
+		for kind := range people[i].IDs {
+			if !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	rows := csv.NewWriter(file)
+	_ = rows.Write(append([]string{"tenant"}, kinds...)) // errors are kept until Error
+	for i := range people {
+		row := []string{people[i].Tenant}
+		for _, kind := range kinds {
+			row = append(row, people[i].IDs[kind])
+		}
+		_ = rows.Write(row)
+	}
+	rows.Flush()
+	return rows.Error()
+}
+
+// welcome tells what to try, with people for whom it works.
+func (d *demo) welcome(out io.Writer) error {
+	text, err := template.New("welcome").Parse(demoWelcome)
+	if err != nil {
+		return err
+	}
+	people := d.simulation.People()
+	return text.Execute(out, map[string]any{
+		"People": len(people), "Config": d.path(),
+		"Base": "http://" + d.server.Address, "Admin": d.server.Admin, "Control": "http://" + d.upstreams.Control,
+		"Disagreeing": "email:" + people[1].IDs["email"],
+		"Other":       wellKnown(people, 2).IDs["email"],
+	})
+}
+
+// wellKnown is a person of the first tenant, at or behind a place in the list,
+// whom every system knows and about whom nothing is awkward.
+func wellKnown(people []simulator.Person, from int) simulator.Person {
+	for _, p := range people[from:] {
+		if p.Tenant == people[0].Tenant && len(p.IDs) == len(people[0].IDs) && len(p.Accounts) == len(people[0].Accounts) && len(p.Traits) == 0 {
+			return p
+		}
+	}
+	return people[0]
+}

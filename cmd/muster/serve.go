@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+
+	"muster/adapters/guard"
+	"muster/config"
+	"muster/gateway"
+	"muster/gateway/httpapi"
+)
+
+func serveCommand() *cobra.Command {
+	var path string
+	var drain time.Duration
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), path, drain)
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "gateway.yaml", "the gateway's file")
+	cmd.Flags().DurationVar(&drain, "drain", time.Second, "how long /readyz fails before the listeners close")
+	return cmd
+}
+
+// serve runs until the context ends, then lets requests in flight finish.
+func serve(ctx context.Context, path string, drain time.Duration) error {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	file, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	sdk, err := newTelemetry(ctx, file.Static.Telemetry, log)
+	if err != nil {
+		return err
+	}
+	server, err := startServer(ctx, file, sdk, log)
+	if err != nil {
+		return err
+	}
+	for _, note := range file.Notes {
+		log.Warn(note)
+	}
+	log.Info("muster is up", "version", version(), "address", server.Address, "admin", server.Admin)
+	if err := server.Wait(ctx); err != nil {
+		return err
+	}
+	log.Info("shutting down: no longer ready, requests in flight finish")
+	return server.Shutdown(drain)
+}
+
+// server is a gateway that listens.
+type server struct {
+	Address, Admin string // where it really listens
+
+	ready         *httpapi.Readiness
+	public, admin *http.Server
+	gateway       *gateway.Gateway
+	telemetry     *telemetry
+	failed        chan error
+}
+
+// startServer makes a gateway of a file and listens. The context bounds the
+// start alone: Shutdown ends the server.
+func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *slog.Logger) (*server, error) {
+	spans := httpapi.ScrubbedTracerProvider(sdk.traces)
+	watched, err := guard.NewTelemetry(sdk.traces, sdk.meters, log)
+	if err != nil {
+		return nil, err
+	}
+	live := file.Live(watched, func(t http.RoundTripper) http.RoundTripper {
+		return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
+			otelhttp.WithPropagators(propagation.TraceContext{}))
+	})
+	engine, err := gateway.New(live, gateway.Options{
+		CacheBytes: file.Static.CacheBytes,
+		Tracer:     sdk.traces.Tracer("muster/gateway"), Meter: sdk.meters.Meter("muster/gateway"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &server{ready: httpapi.NewReadiness(), gateway: engine, telemetry: sdk, failed: make(chan error, 2)}
+	s.public = httpServer(httpapi.New(engine, httpapi.Options{
+		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: file.Static.Listen.Origins, Ready: s.ready,
+	}))
+	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Log: log}))
+	// Profiles of a minute and more are asked for on the admin listener.
+	s.admin.WriteTimeout = 0
+
+	publicListener, err := listen(ctx, file.Static.Listen.Address)
+	if err != nil {
+		engine.Close()
+		return nil, err
+	}
+	adminListener, err := listen(ctx, file.Static.Listen.Admin)
+	if err != nil {
+		engine.Close()
+		return nil, errors.Join(err, publicListener.Close())
+	}
+	s.Address, s.Admin = publicListener.Addr().String(), adminListener.Addr().String()
+	s.serve(s.public, publicListener)
+	s.serve(s.admin, adminListener)
+	s.ready.Set(true)
+	return s, nil
+}
+
+// listen opens a listener, and says which address could not be had.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
+	return l, nil
+}
+
+func (s *server) serve(h *http.Server, l net.Listener) {
+	go func() {
+		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("the listener on %s failed: %w", l.Addr(), err)
+		}
+	}()
+}
+
+// httpServer has the limits of a server that faces the Internet: a client that
+// is slow to ask, or slow to read, holds a connection and nothing else.
+func httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10, // the front door answers 431 from 16 KiB on
+	}
+}
+
+// Wait returns when the context ends, or with an error when a listener fails.
+func (s *server) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return err
+	}
+}
+
+// maxShutdown bounds how long requests in flight may take to finish.
+const maxShutdown = 15 * time.Second
+
+// Shutdown lets readiness fall first, for as long as drain so that load
+// balancers see it; then closes the listeners and waits for requests in flight.
+func (s *server) Shutdown(drain time.Duration) error {
+	s.ready.Set(false)
+	time.Sleep(drain)
+	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
+	defer cancel()
+	err := errors.Join(s.public.Shutdown(ctx), s.admin.Shutdown(ctx))
+	s.gateway.Close()
+	return errors.Join(err, s.telemetry.Shutdown(ctx))
+}

@@ -32,6 +32,7 @@ type Query struct {
 // Reply is a source's answer: its part of the person, and what is wrong with it.
 type Reply struct {
 	Record normalize.Record
+	Status int // HTTP status of the upstream's reply, for the trace
 
 	// Children are the upstream's own partial failures (seed 000: a 207 carries
 	// Data and ChildErrors). The record holds what could be read.

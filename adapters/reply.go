@@ -217,7 +217,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.sameIdentifiers(mapped, lookup, v) {
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
-	return Reply{Record: mapped, Children: d.children(root), Notes: notes}, nil
+	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: notes}, nil
 }
 
 // record finds the record in the body. A kind other than 0 says why there is none.

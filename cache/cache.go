@@ -11,6 +11,9 @@ import (
 // is kept (over HTTP a 504, RFC 9111 section 5.2.1.7).
 var ErrNotCached = errors.New("cache: nothing acceptable is kept")
 
+// ErrUnderWay is what Get returns when Want.Until passes before a fill has ended.
+var ErrUnderWay = errors.New("cache: still being asked for")
+
 // ErrClosed is what Get returns after Close.
 var ErrClosed = errors.New("cache: closed")
 
@@ -84,7 +87,7 @@ func New[V any](o Options[V]) (*Cache[V], error) {
 // way.
 //
 // Its error is that of the fill (a *PanicError if it panicked), the context's own
-// as soon as ctx ends, ErrNotCached, or ErrClosed.
+// as soon as ctx ends, ErrNotCached, ErrUnderWay, or ErrClosed.
 func (c *Cache[V]) Get(ctx context.Context, k Key, w Want, fill Fill[V]) (Hit[V], error) {
 	hit, found := c.look(k, w)
 	switch {
@@ -99,7 +102,7 @@ func (c *Cache[V]) Get(ctx context.Context, k Key, w Want, fill Fill[V]) (Hit[V]
 	if found {
 		return hit, nil
 	}
-	return f.await(ctx, from)
+	return f.await(ctx, w.Until, from)
 }
 
 // Forget drops the value of a key. What a fill that is under way brings is still

@@ -237,6 +237,37 @@ func TestLateReplyIsKept(t *testing.T) {
 	})
 }
 
+// TestUntil waits no longer than the caller will: the fill is begun all the same,
+// goes on, and what it brings is kept. Even who will not wait at all has it begun.
+func TestUntil(t *testing.T) {
+	for _, patience := range []time.Duration{300 * time.Millisecond, 0, -time.Second} {
+		t.Run(patience.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := open(t, options[string]())
+				key, begin := cache.NewKey("a"), time.Now()
+				slow := func(ctx context.Context) (string, cache.Lifetime, error) {
+					time.Sleep(time.Second)
+					return gives("late")(ctx)
+				}
+				_, err := c.Get(t.Context(), key, cache.Want{Until: begin.Add(patience)}, slow)
+				if !errors.Is(err, cache.ErrUnderWay) {
+					t.Errorf("got %v, want ErrUnderWay", err)
+				}
+				if got, want := time.Since(begin), max(patience, 0); got != want {
+					t.Errorf("it waited %v, want %v", got, want)
+				}
+				if got, want := tell(c.Get(t.Context(), key, cache.Want{}, never[string](t))), "shared late age 0s fresh 1m0s"; got != want {
+					t.Errorf("who waits gets %q, want %q", got, want)
+				}
+				early := cache.Want{Until: begin}
+				if got, want := tell(c.Get(t.Context(), key, early, never[string](t))), "memory late age 0s fresh 1m0s"; got != want {
+					t.Errorf("what is kept needs no wait: %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
 func TestPanicReachesAllAndKillsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, options[int]())

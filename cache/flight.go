@@ -65,13 +65,21 @@ func (f *flight[V]) bar() {
 	f.mu.Unlock()
 }
 
-// await returns what the flight brings, or at once the error of a context that
-// ends before.
-func (f *flight[V]) await(ctx context.Context, from From) (Hit[V], error) {
+// await returns what the flight brings, or at once the error of a context or of a
+// time that ends before.
+func (f *flight[V]) await(ctx context.Context, until time.Time, from From) (Hit[V], error) {
+	var late <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		return Hit[V]{}, ctx.Err()
+	case <-late:
+		return Hit[V]{}, ErrUnderWay
 	}
 	switch {
 	case f.err == nil:

@@ -20,6 +20,10 @@ type Want struct {
 	OnlyIfCached bool
 	// NoCache refuses every kept value. A fill already under way is joined.
 	NoCache bool
+	// Until is when the caller stops waiting for a fill (RFC 7240 wait): Get then
+	// returns ErrUnderWay, and what comes later is kept. Unlike with a context
+	// that has ended, a fill is begun in any case. Zero waits as long as the context.
+	Until time.Time
 }
 
 // accepts tells whether a value of this age, fresh for so long, may answer

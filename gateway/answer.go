@@ -84,7 +84,7 @@ type sourceFault struct {
 // assemble makes the document of the slots.
 func assemble(l *Live, q Query, a asked, parts []normalize.Part, slots []slot, now time.Time) Answer {
 	answer := Answer{OperationID: q.OperationID, Sources: results(slots)}
-	faults, children := failures(slots)
+	faults := failures(slots)
 	record := slices.ContainsFunc(slots, func(s slot) bool { return s.outcome == OK || s.outcome == Partial })
 
 	required := slices.DeleteFunc(slices.Clone(faults), func(f sourceFault) bool { return !f.source.Required || stoodIn(slots, f.source) })
@@ -102,7 +102,7 @@ func assemble(l *Live, q Query, a asked, parts []normalize.Part, slots []slot, n
 	default:
 		answer.say(http.StatusFailedDependency, "Nothing could be asked.", unaskable(slots), "Look the person up by an identifier that a source accepts; /v1/providers lists them.")
 	}
-	answer.ChildErrors = childErrors(q.OperationID, faults, children)
+	answer.ChildErrors = childErrors(q.OperationID, slots)
 	if answer.Data != nil {
 		answer.finish(q, slots, faults)
 	}
@@ -124,22 +124,15 @@ func optionalFault(slots []slot) []sourceFault {
 	return faults
 }
 
-// failures are the faults of the sources that count, and the children of those
-// that answered in part.
-func failures(slots []slot) (faults, children []sourceFault) {
+// failures are the faults of the sources that count.
+func failures(slots []slot) []sourceFault {
+	var faults []sourceFault
 	for i := range slots {
-		s := &slots[i]
-		if s.source.Optional {
-			continue
-		}
-		if s.fault != nil {
+		if s := &slots[i]; s.fault != nil && !s.source.Optional {
 			faults = append(faults, sourceFault{s.source, s.fault})
 		}
-		for _, child := range s.reply.Children {
-			children = append(children, sourceFault{s.source, child})
-		}
 	}
-	return faults, children
+	return faults
 }
 
 func results(slots []slot) []SourceResult {
@@ -208,7 +201,7 @@ func (a *Answer) fill(l *Live, q Query, asked asked, parts []normalize.Part, slo
 	lacking := map[string][]string{}
 	for i := range slots {
 		if s := &slots[i]; !s.source.Optional && (s.outcome == Failed || s.outcome == Partial) {
-			lacking[s.source.Name] = s.source.members()
+			lacking[s.source.Name] = s.source.Upstream.Members()
 		}
 	}
 	incomplete := l.Rules.IncompleteFields(provenance, lacking)
@@ -226,9 +219,14 @@ func (a *Answer) fill(l *Live, q Query, asked asked, parts []normalize.Part, slo
 // strict turns a partial answer into the error that RFC 7240's handling=strict
 // asks for: the status is that of its child errors.
 func (a Answer) strict(slots []slot) Answer {
-	faults, children := failures(slots)
+	faults := failures(slots)
+	for i := range slots {
+		for _, child := range slots[i].children() {
+			faults = append(faults, sourceFault{slots[i].source, child})
+		}
+	}
 	refusal := Answer{OperationID: a.OperationID, ChildErrors: a.ChildErrors, Sources: a.Sources}
-	refusal.refuse(slices.Concat(faults, children), "The answer would be partial.")
+	refusal.refuse(faults, "The answer would be partial.")
 	return refusal
 }
 
@@ -309,27 +307,38 @@ func (a *Answer) tag(q Query) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// childErrors renders failures first, then the children of partial answers, both
-// in the order of the sources.
-func childErrors(operationID string, faults, children []sourceFault) []ChildError {
+// childErrors are what is wrong with each source that counts, in their order: why
+// it failed, then what it said of its own partial failures.
+func childErrors(operationID string, slots []slot) []ChildError {
 	all := []ChildError{}
-	for _, f := range faults {
-		traits := f.Kind.Traits()
-		child := ChildError{
-			Source: f.source.Name, Kind: traits.Name, StatusCode: traits.StatusCode,
-			OperationID: operationOf(f.Detail.Ref, operationID),
-			Error:       traits.Error, Reason: traits.Reason, Resolution: traits.Resolution,
+	for i := range slots {
+		s := &slots[i]
+		if s.source.Optional {
+			continue
 		}
-		if f.RetryAfter > 0 && traits.MayPass {
-			child.RetryAfter = int(math.Ceil(f.RetryAfter.Seconds()))
-			child.Resolution = fmt.Sprintf("Retry after %s.", seconds(f.RetryAfter))
+		if s.fault != nil {
+			all = append(all, failedChild(operationID, sourceFault{s.source, s.fault}))
 		}
-		all = append(all, child)
-	}
-	for _, f := range children {
-		all = append(all, partialChild(operationID, f))
+		for _, child := range s.children() {
+			all = append(all, partialChild(operationID, sourceFault{s.source, child}))
+		}
 	}
 	return all
+}
+
+// failedChild shows why a source failed, in the words of the kind of its failure.
+func failedChild(operationID string, f sourceFault) ChildError {
+	traits := f.Kind.Traits()
+	child := ChildError{
+		Source: f.source.Name, Kind: traits.Name, StatusCode: traits.StatusCode,
+		OperationID: operationOf(f.Detail.Ref, operationID),
+		Error:       traits.Error, Reason: traits.Reason, Resolution: traits.Resolution,
+	}
+	if f.RetryAfter > 0 && traits.MayPass {
+		child.RetryAfter = int(math.Ceil(f.RetryAfter.Seconds()))
+		child.Resolution = fmt.Sprintf("Retry after %s.", seconds(f.RetryAfter))
+	}
+	return child
 }
 
 // partialChild shows a child of a partial answer in the words that its

@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"muster/adapters"
 	"muster/cache"
@@ -34,6 +32,14 @@ type slot struct {
 	fresh   time.Duration // how long the outcome may be kept
 }
 
+// children are the source's own partial failures, of a source that counts.
+func (s *slot) children() []*adapters.Fault {
+	if s.source.Optional {
+		return nil
+	}
+	return s.reply.Children
+}
+
 // run takes every step at once and waits for all, at most for the budget. Each
 // call has a goroutine of its own; a panic in one is that source's failure.
 func (g *Gateway) run(ctx context.Context, l *Live, a asked, steps []step, want cache.Want) []slot {
@@ -57,20 +63,28 @@ func (g *Gateway) run(ctx context.Context, l *Live, a asked, steps []step, want 
 
 // ask fills one slot, from the cache or from the source.
 func (g *Gateway) ask(ctx context.Context, tenant string, s *slot, want cache.Want) {
-	ctx, span := g.tracer.Start(ctx, "source "+s.source.Name, trace.WithAttributes(attribute.String("muster.source", s.source.Name)))
-	defer span.End()
-
+	ctx, span := g.tel.beginSource(ctx, s.source)
 	begin := time.Now()
 	hit, err := g.cache.Get(ctx, recordKey(tenant, s.step), want, func(ctx context.Context) (kept, cache.Lifetime, error) {
 		return fetch(ctx, s.source, s.query)
 	})
-	s.take(hit, err)
+	s.take(hit, fault(err))
 	if s.from != fromCache && s.from != fromStale {
 		s.took = time.Since(begin)
 	}
-	span.SetAttributes(attribute.String("muster.outcome", string(s.outcome)), attribute.String("muster.from", s.from))
-	if s.fault != nil {
-		span.SetAttributes(attribute.String("error.type", s.fault.Kind.String()))
+	g.tel.endSource(ctx, span, s)
+}
+
+// fault says what it means that the cache brings nothing: the source failed, or
+// the caller would not have it asked, or not wait for it.
+func fault(err error) *adapters.Fault {
+	switch {
+	case errors.Is(err, cache.ErrNotCached): // RFC 9111, 5.2.1.7: a 504
+		return adapters.Fail(adapters.Timeout, "nothing is kept, and the caller wants nothing to be asked", err)
+	case errors.Is(err, cache.ErrUnderWay):
+		return adapters.Fail(adapters.Pending, "still under way when the preferred wait ran out", err)
+	default:
+		return adapters.FaultOf(err)
 	}
 }
 
@@ -84,7 +98,7 @@ func fetch(ctx context.Context, source *Source, query adapters.Query) (kept, cac
 	case fault == nil:
 		return kept{reply: reply}, cache.Lifetime{Fresh: source.Keep.TTL, Stale: source.Keep.Stale}, nil
 	case fault.Kind == adapters.NotFound:
-		return kept{absent: true}, cache.Lifetime{Fresh: source.Keep.Negative}, nil
+		return kept{absent: true, reply: adapters.Reply{Status: fault.Detail.Status}}, cache.Lifetime{Fresh: source.Keep.Negative}, nil
 	default:
 		return kept{}, cache.Lifetime{}, fault
 	}
@@ -99,10 +113,13 @@ const (
 )
 
 // take reads what the cache brought into the slot.
-func (s *slot) take(hit cache.Hit[kept], err error) {
+func (s *slot) take(hit cache.Hit[kept], failed *adapters.Fault) {
 	switch {
-	case err != nil:
-		s.outcome, s.from, s.fault = Failed, fromUpstream, adapters.FaultOf(err)
+	case failed != nil:
+		s.outcome, s.from, s.fault = Failed, fromUpstream, failed
+		if errors.Is(failed, cache.ErrNotCached) {
+			s.from = fromCache
+		}
 		return
 	case hit.Value.absent:
 		s.outcome = Absent

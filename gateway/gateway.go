@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
@@ -27,10 +26,9 @@ type Options struct {
 
 // Gateway answers lookups. It is safe for concurrent use; Close it when done.
 type Gateway struct {
-	live      atomic.Pointer[Live]
-	cache     *cache.Cache[kept]
-	tracer    trace.Tracer
-	conflicts metric.Int64Counter
+	live  atomic.Pointer[Live]
+	cache *cache.Cache[kept]
+	tel   *telemetry
 }
 
 // New makes a gateway that answers by the configuration.
@@ -44,17 +42,20 @@ func New(live *Live, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	conflicts, err := o.Meter.Int64Counter("muster.merge.conflicts", metric.WithDescription("Sources that disagreed about a member."))
-	if err != nil {
+	g := &Gateway{cache: records}
+	g.live.Store(live)
+	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
+		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, tracer: o.Tracer, conflicts: conflicts}
-	g.live.Store(live)
 	return g, nil
 }
 
 // Close gives back what the gateway holds.
-func (g *Gateway) Close() { g.cache.Close() }
+func (g *Gateway) Close() {
+	g.tel.close()
+	g.cache.Close()
+}
 
 // Live is the configuration in force.
 func (g *Gateway) Live() *Live { return g.live.Load() }
@@ -67,8 +68,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if refused != nil {
 		return Answer{}, refused
 	}
-	ctx, span := g.tracer.Start(ctx, "lookup", trace.WithAttributes(
-		attribute.String("muster.tenant", asked.tenant.Name), attribute.String("muster.identifier.kind", asked.kind)))
+	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
 	known, links := live.resolve(asked)
@@ -83,11 +83,10 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
 	answer := assemble(live, q, asked, parts(slots, links), slots, time.Now().UTC())
-	g.count(ctx, answer.conflicts)
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}
-	span.SetAttributes(attribute.Int("muster.status", answer.Status), attribute.Int("muster.child_errors", len(answer.ChildErrors)))
+	g.tel.endLookup(ctx, span, &answer)
 	return answer, nil
 }
 
@@ -121,12 +120,4 @@ func parts(slots []slot, links []normalize.Identifier) []normalize.Part {
 		all = append(all, normalize.Part{Source: normalize.Links, Record: normalize.Record{IDs: links}})
 	}
 	return all
-}
-
-// count tells the conflicts of a merge to the metric.
-func (g *Gateway) count(ctx context.Context, conflicts []normalize.Conflict) {
-	for _, c := range conflicts {
-		g.conflicts.Add(ctx, 1, metric.WithAttributes(
-			attribute.String("field", c.Field), attribute.String("winner", c.Winner), attribute.String("loser", c.Loser)))
-	}
 }

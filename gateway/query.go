@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -78,10 +79,22 @@ type asked struct {
 	only   []string             // sources; nil for all
 }
 
+// UnknownTenant refuses a tenant that is not configured. It is called by its name
+// where that can be a tenant's: anything else may be a person, put in the wrong place.
+func UnknownTenant(name string) *RequestError {
+	reason := "No such tenant is configured."
+	if tenantLike.MatchString(name) {
+		reason = "No tenant '" + name + "' is configured."
+	}
+	return &RequestError{Status: http.StatusNotFound, Title: "Tenant not found.", Reason: reason, Resolution: "Use one of your tenants."}
+}
+
+var tenantLike = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+
 func (l *Live) check(q Query) (asked, *RequestError) {
 	tenant, ok := l.Tenants[q.Tenant]
 	if !ok {
-		return asked{}, &RequestError{Status: http.StatusNotFound, Title: "Tenant not found.", Reason: "No such tenant is configured.", Resolution: "Use one of your tenants."}
+		return asked{}, UnknownTenant(q.Tenant)
 	}
 	a := asked{tenant: tenant, only: q.Sources}
 	var refused *RequestError

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,6 +23,10 @@ func (d *door) lookup(c *gin.Context) {
 		refuse(c, refused)
 		return
 	}
+	preferred := readPreferences(c.Request.Header.Values("Prefer"))
+	if q.Strict = preferred.strict; preferred.wait != nil {
+		q.Want.Until = time.Now().Add(*preferred.wait)
+	}
 	q.OperationID = operationOf(c)
 	answer, err := d.engine.Lookup(c.Request.Context(), q)
 	switch {
@@ -33,8 +39,8 @@ func (d *door) lookup(c *gin.Context) {
 			slog.String("error", fmt.Sprintf("%T", err)), slog.String("operation_id", q.OperationID))
 		refuse(c, internal())
 	default:
-		if q.Strict {
-			c.Header("Preference-Applied", handlingStrict)
+		if preferred.applied != nil {
+			c.Header("Preference-Applied", strings.Join(preferred.applied, ", "))
 		}
 		respond(c, &answer)
 	}

@@ -18,10 +18,7 @@ func (d *door) providers(c *gin.Context) {
 	}
 	live := d.engine.Live()
 	if _, known := live.Tenants[tenant]; tenant != "" && !known {
-		refuse(c, &gateway.RequestError{
-			Status: http.StatusNotFound, Title: "Tenant not found.",
-			Reason: "No such tenant is configured.", Resolution: "Use one of your tenants.",
-		})
+		refuse(c, gateway.UnknownTenant(tenant))
 		return
 	}
 	c.Header("Cache-Control", noStore) // a breaker may move at any time

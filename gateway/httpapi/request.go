@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 	"muster/gateway"
 )
 
-// readLookup makes the engine's query of a request. The path's segments come as
-// they were sent.
+// readLookup makes the engine's query of a request, all but its preferences. The
+// path's segments come as they were sent.
 func readLookup(r *http.Request, tenant, user string) (gateway.Query, *gateway.RequestError) {
 	p := readParameters(r.URL.RawQuery, "fields", "sources", "provenance")
 	q := gateway.Query{
@@ -22,7 +23,6 @@ func readLookup(r *http.Request, tenant, user string) (gateway.Query, *gateway.R
 		Fields:     p.list("fields"),
 		Sources:    p.list("sources"),
 		Provenance: p.flag("provenance"),
-		Strict:     strict(r.Header.Values("Prefer")),
 		Want:       want(r.Header.Values("Cache-Control")),
 	}
 	return q, p.refused
@@ -138,17 +138,46 @@ func tighter(limit *time.Duration, other time.Duration) *time.Duration {
 	return &other
 }
 
-// handlingStrict is the one preference that is honoured, as it is echoed.
-const handlingStrict = "handling=strict"
+// preferences are what of a Prefer header (RFC 7240) is honoured.
+type preferences struct {
+	strict  bool           // handling=strict: a partial answer is an error
+	wait    *time.Duration // wait: answer by then with what is there
+	applied []string       // as Preference-Applied echoes them
+}
 
-// strict tells whether a Prefer header (RFC 7240) has handling=strict. Of one
-// preference given twice the first counts (section 2).
-func strict(lines []string) bool {
+// readPreferences reads a Prefer header. Of one preference given twice the first
+// counts (section 2); one that is not known, or has no value that makes sense, is
+// ignored.
+func readPreferences(lines []string) preferences {
+	var p preferences
+	seen := map[string]bool{}
 	for _, preference := range elements(lines, ',') {
 		name, value := pair(elements([]string{preference}, ';')[0])
-		if name == "handling" {
-			return strings.EqualFold(value, "strict")
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		switch name {
+		case "handling":
+			if p.strict = strings.EqualFold(value, "strict"); p.strict {
+				p.applied = append(p.applied, "handling=strict")
+			}
+		case "wait":
+			if wait, ok := decimalSeconds(value); ok {
+				p.wait = &wait
+				p.applied = append(p.applied, "wait="+value)
+			}
 		}
 	}
-	return false
+	return p
+}
+
+// decimalSeconds reads seconds with or without a fraction: RFC 7240 has whole
+// ones, and a page that wants to show something soon thinks in tenths.
+func decimalSeconds(text string) (time.Duration, bool) {
+	if len(text) > 9 || strings.Trim(text, "0123456789.") != "" {
+		return 0, false
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	return time.Duration(seconds * float64(time.Second)), err == nil
 }

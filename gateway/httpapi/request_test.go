@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,7 +34,7 @@ func TestWhatTheEngineIsAsked(t *testing.T) {
 		{"no provenance", "provenance=false", nil, gateway.Query{}},
 
 		{"strict", "", []string{"Prefer", "handling=strict"}, gateway.Query{Strict: true}},
-		{"strict among others", "", []string{"Prefer", `wait=0.3, foo="a,b"; x=1`, "Prefer", "Handling = strict; y"}, gateway.Query{Strict: true}},
+		{"strict among others", "", []string{"Prefer", `respond-async, foo="a,b"; x=1`, "Prefer", "Handling = strict; y"}, gateway.Query{Strict: true}},
 		{"strict in quotes", "", []string{"Prefer", `handling="strict"`}, gateway.Query{Strict: true}},
 		{"strict within a value", "", []string{"Prefer", `foo=", handling=strict"`}, gateway.Query{}},
 		{"strict behind a quoted quote", "", []string{"Prefer", `foo="a\", handling=strict, \"b"`}, gateway.Query{}},
@@ -69,6 +70,50 @@ func TestWhatTheEngineIsAsked(t *testing.T) {
 			if got := w.Header().Get("Preference-Applied"); got != applied {
 				t.Errorf("Preference-Applied %q, want %q", got, applied)
 			}
+		})
+	}
+}
+
+// TestWait asks with a preference for an early answer: it is a point in time, so
+// that all sources of a lookup share it.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, prefer string
+		want         time.Duration // 0: no preference
+		applied      string
+	}{
+		{"tenths", "wait=0.3", 300 * time.Millisecond, "wait=0.3"},
+		{"whole seconds", "wait=2", 2 * time.Second, "wait=2"},
+		{"in quotes", `wait="1.5"`, 1500 * time.Millisecond, "wait=1.5"},
+		{"with a parameter", "wait=1; x=2", time.Second, "wait=1"},
+		{"and strictly", "handling=strict, wait=1", time.Second, "handling=strict, wait=1"},
+		{"the first of two counts", "wait=1, wait=9", time.Second, "wait=1"},
+		{"without a value", "wait", 0, ""},
+		{"below zero", "wait=-1", 0, ""},
+		{"no number", "wait=soon", 0, ""},
+		{"two points", "wait=1.2.3", 0, ""},
+		{"a number in another form", "wait=1e3", 0, ""},
+		{"longer than anybody waits", "wait=9999999999", 0, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				e := new(engine)
+				e.told(complete(), nil)
+				w := do(t, newDoor(e, httpapi.Options{}), http.MethodGet, jane, "Prefer", test.prefer)
+				var want time.Time
+				if test.want != 0 {
+					want = time.Now().Add(test.want)
+				}
+				if got := e.asked[0].Want.Until; !got.Equal(want) {
+					t.Errorf("waits until %v, want %v", got, want)
+				}
+				if got := w.Header().Get("Preference-Applied"); got != test.applied {
+					t.Errorf("Preference-Applied %q, want %q", got, test.applied)
+				}
+			})
 		})
 	}
 }

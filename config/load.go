@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,6 +22,8 @@ type File struct {
 	// Notes are what an operator should know of the file at start.
 	Notes []string
 
+	root    *document.Node
+	secrets secrets
 	dynamic dynamic
 	sources []*source
 	tenants map[string]*gateway.Tenant
@@ -47,7 +48,7 @@ type source struct {
 func Load(path string) (*File, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+		return nil, unreadable(err)
 	}
 	return Parse(path, content)
 }
@@ -60,17 +61,22 @@ func Parse(path string, content []byte) (*File, error) {
 	if root == nil {
 		return nil, problems.Err()
 	}
+	return read(root, &problems, secrets{})
+}
+
+// read makes a File of a file's root, to whose problems every mistake goes.
+func read(root *document.Node, problems *document.Problems, values secrets) (*File, error) {
 	parts := fileParts{
 		static:  Static{Telemetry: Telemetry{Sample: 1}, CacheBytes: 256 << 20},
 		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}},
 	}
 	document.Decode(root, &parts, fileKeys())
 
-	file := &File{Static: parts.static, Notes: parts.notes, dynamic: parts.dynamic}
+	file := &File{Static: parts.static, Notes: parts.notes, root: root, secrets: values, dynamic: parts.dynamic}
 	file.checkListen(parts.listen)
-	file.bindSources(filepath.Dir(path), &problems)
+	file.bindSources(filepath.Dir(root.File()), problems)
 	file.bindTenants()
-	file.bindIdentifiers(&problems)
+	file.bindIdentifiers(problems)
 	file.bindMerge()
 	if err := problems.Err(); err != nil {
 		return nil, err
@@ -101,7 +107,7 @@ func (f *File) checkListen(n *document.Node) {
 
 // bindSources finds and compiles the definition of every entry.
 func (f *File) bindSources(folder string, problems *document.Problems) {
-	libraries := []adapters.Library{folderLibrary(filepath.Join(folder, "providers"), problems), catalog.Library(problems)}
+	libraries := libraries(filepath.Join(folder, "providers"), problems)
 	seen := map[string]*document.Node{}
 	for _, e := range f.dynamic.providers {
 		if e.use == nil {
@@ -131,6 +137,11 @@ func sourceName(name string) bool {
 	return ok && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
 	})
+}
+
+// libraries are where a definition is looked for: a folder, then the catalog.
+func libraries(folder string, problems *document.Problems) []adapters.Library {
+	return []adapters.Library{folderLibrary(folder, problems), catalog.Library(problems)}
 }
 
 // folderLibrary reads definitions from a folder.
@@ -194,7 +205,7 @@ func (f *File) fill(s *source) {
 		if !s.definition.UsesSetting(setting.Name) {
 			continue // what is not used is not resolved either
 		}
-		value, ok := resolveSecret(field.Value)
+		value, ok := f.secrets.resolve(field.Value)
 		if ok && !setting.Fits(value.Reveal()) {
 			field.Value.Errorf("the setting %q is not of the form %s", setting.Name, setting.Format)
 		}
@@ -206,7 +217,7 @@ func (f *File) fill(s *source) {
 		}
 	}
 	for _, reference := range s.definition.Secrets() {
-		s.settings[reference.Text()], _ = resolveSecret(reference)
+		s.settings[reference.Text()], _ = f.secrets.resolve(reference)
 	}
 }
 

@@ -13,12 +13,22 @@ import (
 
 var secretReference = regexp.MustCompile(`^\$\{(env|file):([^{}]+)\}$`)
 
-// resolveSecret reads a value under `with`: a text, or ${env:NAME} or
-// ${file:PATH} for the whole of it. What a variable or file holds is taken word
-// for word and never looked into again.
-func resolveSecret(n *document.Node) (adapters.Secret, bool) {
+// secrets reads values under `with`: a text, or ${env:NAME} or ${file:PATH} for
+// the whole of it. What a variable or file holds is taken word for word and never
+// looked into again.
+type secrets struct {
+	// elsewhere collects the secrets that are not on this machine, where that is
+	// no mistake: a file is checked where it is written, and not where it runs.
+	// Nil where it is one.
+	elsewhere *[]string
+}
+
+// resolve returns the value that a node writes or refers to; ok is false where
+// there is none, which has then been told.
+func (s secrets) resolve(n *document.Node) (_ adapters.Secret, ok bool) {
 	text := n.Text()
 	found := secretReference.FindStringSubmatch(text)
+	var value, missing string
 	switch {
 	case found == nil && strings.Contains(text, "${"):
 		n.Errorf("a reference must be the whole value").Suggest("write ${env:NAME} or ${file:PATH}, with nothing beside it")
@@ -26,40 +36,43 @@ func resolveSecret(n *document.Node) (adapters.Secret, bool) {
 	case found == nil:
 		return adapters.NewSecret(text), text != ""
 	case found[1] == "env":
-		return fromEnvironment(n, found[2])
+		value, missing = fromEnvironment(found[2])
 	default:
-		return fromFile(n, found[2])
+		value, missing = fromFile(n.File(), found[2])
 	}
+	switch {
+	case missing == "":
+		return adapters.NewSecret(value), true
+	case s.elsewhere != nil:
+		*s.elsewhere = append(*s.elsewhere, missing)
+	default:
+		n.Errorf("%s", missing)
+	}
+	return adapters.Secret{}, false
 }
 
-func fromEnvironment(n *document.Node, name string) (adapters.Secret, bool) {
-	value, ok := os.LookupEnv(name)
-	if !ok || value == "" {
-		n.Errorf("the environment variable %s is not set", name)
-		return adapters.Secret{}, false
+func fromEnvironment(name string) (value, missing string) {
+	if value = os.Getenv(name); value == "" {
+		return "", "the environment variable " + name + " is not set"
 	}
-	return adapters.NewSecret(value), true
+	return value, ""
 }
 
 // fromFile reads a secret from a file. The line end that editors put behind it
 // is no part of it.
-func fromFile(n *document.Node, path string) (adapters.Secret, bool) {
-	content, err := os.ReadFile(relative(n.File(), path))
+func fromFile(from, path string) (value, missing string) {
+	content, err := os.ReadFile(relative(from, path))
 	if err != nil {
-		var why *os.PathError
 		reason := "it cannot be read"
-		if errors.As(err, &why) {
+		if why := (*os.PathError)(nil); errors.As(err, &why) {
 			reason = why.Err.Error()
 		}
-		n.Errorf("the secret file %s: %s", path, reason)
-		return adapters.Secret{}, false
+		return "", "the secret file " + path + ": " + reason
 	}
-	value := strings.TrimRight(string(content), "\r\n")
-	if value == "" {
-		n.Errorf("the secret file %s is empty", path)
-		return adapters.Secret{}, false
+	if value = strings.TrimRight(string(content), "\r\n"); value == "" {
+		return "", "the secret file " + path + " is empty"
 	}
-	return adapters.NewSecret(value), true
+	return value, ""
 }
 
 // relative is a path as the file that names it means it.

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -35,8 +36,12 @@ func (t *Telemetry) trace(source string) adapters.Guard {
 				labels = append(labels, attribute.String("kind", kind))
 			}
 			t.duration.Record(ctx, time.Since(begin).Seconds(), metric.WithAttributes(labels...))
+			fault := adapters.FaultOf(err)
 			if span.IsRecording() {
-				describe(span, outcome, kind, reply, adapters.FaultOf(err))
+				describe(span, outcome, kind, reply, fault)
+			}
+			if outcome == "failed" && kind != canceled {
+				t.report(ctx, source, fault)
 			}
 			return reply, err
 		})
@@ -67,6 +72,13 @@ func describe(span trace.Span, outcome, kind string, reply adapters.Reply, fault
 	for _, note := range reply.Notes {
 		span.AddEvent("note", trace.WithAttributes(attribute.String("muster.note", note)))
 	}
+	status := reply.Status
+	if fault != nil {
+		status = fault.Detail.Status
+	}
+	if status != 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", status))
+	}
 	if fault == nil {
 		return
 	}
@@ -74,10 +86,8 @@ func describe(span trace.Span, outcome, kind string, reply adapters.Reply, fault
 		span.SetAttributes(attribute.String("error.type", kind))
 	}
 	if kind != "" && kind != canceled {
+		span.SetAttributes(attribute.String("muster.kind", kind))
 		span.SetStatus(codes.Error, kind)
-	}
-	if fault.Detail.Status != 0 {
-		span.SetAttributes(attribute.Int("muster.upstream.status", fault.Detail.Status))
 	}
 	if code := token(fault.Detail.Code, 64); code != "" {
 		span.SetAttributes(attribute.String("muster.upstream.code", code))
@@ -88,6 +98,18 @@ func describe(span trace.Span, outcome, kind string, reply adapters.Reply, fault
 	if fault.RetryAfter > 0 {
 		span.SetAttributes(attribute.Float64("muster.retry_after", fault.RetryAfter.Seconds())) // seconds
 	}
+}
+
+// report writes a failed call into the log. A call that was not let through, by
+// its breaker or its throttle, says nothing new: that is for who debugs.
+func (t *Telemetry) report(ctx context.Context, source string, fault *adapters.Fault) {
+	level := slog.LevelWarn
+	if fault.Detail.Status == 0 && (fault.Kind == adapters.Open || fault.Kind == adapters.RateLimited) {
+		level = slog.LevelDebug
+	}
+	t.log.LogAttrs(ctx, level, "source failed", slog.String("source", source),
+		slog.String("kind", fault.Kind.String()), slog.String("step", fault.Step), slog.Int("status", fault.Detail.Status),
+		slog.String("code", token(fault.Detail.Code, 64)), slog.String("ref", token(fault.Detail.Ref, 128)))
 }
 
 // token gives the first characters of a word such as codes and operation ids

@@ -79,7 +79,7 @@ func TestTheSpanOfACall(t *testing.T) {
 		}, told{
 			Attributes: map[string]any{
 				"muster.source": "directory", "muster.outcome": "absent",
-				"muster.upstream.status": int64(404), "muster.upstream.code": "UserNotFound", "muster.upstream.ref": "r-1",
+				"http.response.status_code": int64(404), "muster.upstream.code": "UserNotFound", "muster.upstream.ref": "r-1",
 			},
 		}},
 		{"failed", func() (adapters.Reply, error) {
@@ -89,8 +89,8 @@ func TestTheSpanOfACall(t *testing.T) {
 			})
 		}, told{
 			Attributes: map[string]any{
-				"muster.source": "directory", "muster.outcome": "failed", "error.type": "unavailable",
-				"muster.upstream.status": int64(503), "muster.upstream.code": strings.Repeat("c", 64), "muster.upstream.ref": strings.Repeat("r", 128),
+				"muster.source": "directory", "muster.outcome": "failed", "error.type": "unavailable", "muster.kind": "unavailable",
+				"http.response.status_code": int64(503), "muster.upstream.code": strings.Repeat("c", 64), "muster.upstream.ref": strings.Repeat("r", 128),
 				"muster.retry_after": 1.5,
 			},
 			Status: failed("unavailable"),
@@ -99,7 +99,7 @@ func TestTheSpanOfACall(t *testing.T) {
 			return said(adapters.Denied, 0, adapters.Detail{Status: 403, Code: "Jane Doe is not yours", Ref: "jane@acme.example"})
 		}, told{
 			Attributes: map[string]any{
-				"muster.source": "directory", "muster.outcome": "failed", "error.type": "denied", "muster.upstream.status": int64(403),
+				"muster.source": "directory", "muster.outcome": "failed", "error.type": "denied", "muster.kind": "denied", "http.response.status_code": int64(403),
 			},
 			Status: failed("denied"),
 		}},
@@ -109,7 +109,7 @@ func TestTheSpanOfACall(t *testing.T) {
 			Attributes: map[string]any{"muster.source": "directory", "muster.outcome": "failed", "error.type": "canceled"},
 		}},
 		{"panic", func() (adapters.Reply, error) { panic("at the disco") }, told{
-			Attributes: map[string]any{"muster.source": "directory", "muster.outcome": "failed", "error.type": "unavailable"},
+			Attributes: map[string]any{"muster.source": "directory", "muster.outcome": "failed", "error.type": "unavailable", "muster.kind": "unavailable"},
 			Status:     failed("unavailable"),
 		}},
 	}
@@ -125,12 +125,48 @@ func TestTheSpanOfACall(t *testing.T) {
 	}
 }
 
+// TestTheLogOfAFailure has a line for each call that failed, with the upstream's
+// code where it is one, and none of its texts.
+func TestTheLogOfAFailure(t *testing.T) {
+	t.Parallel()
+	detail := adapters.Detail{
+		Status: 503, Code: "Overloaded", Ref: "r-1", Message: "Jane Doe", Hint: "ask Jane", Subject: "jane@acme.example", Details: []string{"jane"},
+	}
+	failure := func(kind adapters.Kind, d adapters.Detail) error {
+		f := adapters.Fail(kind, "the upstream answered 503", nil)
+		f.Detail = d
+		return f
+	}
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"failed", failure(adapters.Unavailable, detail), `level=WARN msg="source failed" source=directory kind=unavailable step="the upstream answered 503" status=503 code=Overloaded ref=r-1` + "\n"},
+		{"no reply", adapters.Fail(adapters.Timeout, "no answer", nil), `level=WARN msg="source failed" source=directory kind=timeout step="no answer" status=0 code="" ref=""` + "\n"},
+		{"limited by the upstream", failure(adapters.RateLimited, adapters.Detail{Status: 429}), `level=WARN msg="source failed" source=directory kind=rate_limited step="the upstream answered 503" status=429 code="" ref=""` + "\n"},
+		{"not let through", adapters.Fail(adapters.Open, "not asked", nil), ""},
+		{"absent", failure(adapters.NotFound, adapters.Detail{Status: 404}), ""},
+		{"the caller left", adapters.Fail(adapters.Unavailable, "left", context.Canceled), ""},
+		{"fine", nil, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, limits())
+			_ = w.ask(func(context.Context) error { return test.err })
+			_, line, _ := strings.Cut(w.log.String(), " ") // without the time
+			expect(t, "log", line, test.want)
+		})
+	}
+}
+
 func TestARefusedCallHasASpanToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refused := func(kind string, after float64) told {
 			return told{
-				Attributes: map[string]any{"muster.source": "directory", "muster.outcome": "failed", "error.type": kind, "muster.retry_after": after},
+				Attributes: map[string]any{"muster.source": "directory", "muster.outcome": "failed", "error.type": kind, "muster.kind": kind, "muster.retry_after": after},
 				Status:     sdktrace.Status{Code: codes.Error, Description: kind},
 			}
 		}

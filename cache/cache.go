@@ -77,7 +77,7 @@ func New[V any](o Options[V]) (*Cache[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	life, end := context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.Background()) //nolint:gosec // Close ends it
 	return &Cache[V]{options: o, memory: m, life: life, end: end, flights: map[Key]*flight[V]{}}, nil
 }
 

@@ -97,7 +97,7 @@ func (c *Cache[V]) depart(ctx context.Context, k Key, fill Fill[V]) *flight[V] {
 	c.flights[k] = f
 	c.fills.Go(func() {
 		ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-		defer context.AfterFunc(c.life, func() { cancel(ErrClosed) })()
+		defer context.AfterFunc(c.life, func() { cancel(ErrClosed) })() //nolint:contextcheck // the cache's own life ends it
 		defer cancel(nil)
 		defer c.land(f) // deferred, because it is also owed after runtime.Goexit
 		f.entry, f.err = c.fly(ctx, k, fill)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -33,6 +34,15 @@ func (s *source) secretNodes() []*document.Node {
 	return nodes
 }
 
+// asJSON is a scalar with the type that it has in the file.
+func asJSON(n *document.Node) any {
+	text, err := n.JSON()
+	if err != nil {
+		return n.Text() // a number that JSON cannot hold
+	}
+	return json.RawMessage(text)
+}
+
 // show makes a tree of a node; all of it is masked if it stands within a secret one.
 func show(n *document.Node, secret []*document.Node, masked bool) any {
 	masked = masked || slices.Contains(secret, n)
@@ -53,7 +63,7 @@ func show(n *document.Node, secret []*document.Node, masked bool) any {
 		if masked || strings.Contains(n.Text(), "${") {
 			return adapters.Secret{}
 		}
-		return n.Text()
+		return asJSON(n)
 	default:
 		return nil
 	}

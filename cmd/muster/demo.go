@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/template"
+	"time"
 
 	"github.com/spf13/cobra"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -27,19 +29,29 @@ var demoGateway string
 var demoWelcome string
 
 func demoCommand() *cobra.Command {
-	o := demoOptions{}
+	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the gateway with five simulated upstreams on this machine",
 		Long: "Run the gateway with five simulated upstream systems and a generated population on this\n" +
-			"machine, print what to try, and draw the trace of every lookup.",
+			"machine, print what to try, and draw the trace of every lookup.\n\n" +
+			"What --fault can make of a system:\n" + faultKinds(),
+		Example: "  muster demo\n" +
+			"  muster demo --fault csp=429 --fault numium=hang\n" +
+			"  muster demo --address 127.0.0.1:0 --seed 7",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for flag, address := range map[string]*string{"address": &o.address, "admin": &o.admin} {
+				if !cmd.Flags().Changed(flag) && taken(cmd.Context(), *address) {
+					*address = "127.0.0.1:0"
+				}
+			}
 			return runDemo(cmd.Context(), o, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&o.address, "address", "127.0.0.1:8080", "where the gateway answers; port 0 takes a free one")
-	cmd.Flags().StringVar(&o.admin, "admin", "127.0.0.1:9090", "the admin listener; port 0 takes a free one")
+	cmd.Flags().StringVar(&o.address, "address", "127.0.0.1:8080", "where the gateway answers; port 0 is a free one, as is the default if it is taken")
+	cmd.Flags().StringVar(&o.admin, "admin", "127.0.0.1:9090", "the admin listener, likewise")
+	cmd.Flags().StringArrayVar(&o.faults, "fault", nil, "SOURCE=KIND: a system that fails from the start; may be repeated")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "the population is generated from this number")
 	cmd.Flags().IntVar(&o.people, "people", 1200, "how many people")
 	return cmd
@@ -47,8 +59,23 @@ func demoCommand() *cobra.Command {
 
 type demoOptions struct {
 	address, admin string
+	faults         []string // SOURCE=KIND
 	seed           uint64
 	people         int
+}
+
+func faultKinds() string {
+	var b strings.Builder
+	for _, k := range simulator.FaultKinds() {
+		fmt.Fprintf(&b, "  %-15s %s\n", k.Kind, k.About)
+	}
+	return b.String()
+}
+
+// taken tells that somebody else listens there.
+func taken(ctx context.Context, address string) bool {
+	l, err := listen(ctx, address)
+	return err != nil || l.Close() != nil
 }
 
 // runDemo runs until the context ends.
@@ -62,10 +89,10 @@ func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
 	if err := d.welcome(out); err != nil {
 		return err
 	}
-	if err := d.server.Wait(ctx); err != nil {
+	if err := d.Wait(ctx); err != nil {
 		return err
 	}
-	return d.server.Shutdown(0)
+	return d.Shutdown(ctx, 0)
 }
 
 // demo is the whole of it: a gateway and the upstreams it asks. The end-to-end
@@ -84,6 +111,11 @@ func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors 
 			d.close()
 		}
 	}()
+	for _, fault := range o.faults {
+		if err := breakSource(d.simulation, fault); err != nil {
+			return nil, err
+		}
+	}
 	if d.upstreams, err = d.simulation.Start(ctx); err != nil {
 		return nil, fmt.Errorf("the simulated upstreams: %w", err)
 	}
@@ -105,6 +137,22 @@ func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors 
 		return nil, fmt.Errorf("%w\n  hint: another address can be chosen, for example --address 127.0.0.1:0 --admin 127.0.0.1:0", err)
 	}
 	return d, nil
+}
+
+// breakSource makes a system fail as SOURCE=KIND says.
+func breakSource(s *simulator.Simulation, fault string) error {
+	source, kind, ok := strings.Cut(fault, "=")
+	if !ok {
+		return fmt.Errorf("--fault %q is not SOURCE=KIND, for example csp=429", fault)
+	}
+	f := simulator.Fault{Kind: kind, RetryAfter: "17"}
+	if kind == "latency" {
+		f.Latency = time.Second
+	}
+	if err := s.SetFault(source, f); err != nil {
+		return fmt.Errorf("--fault %s: %w", fault, err)
+	}
+	return nil
 }
 
 // close gives back the upstreams and the files; the server is shut down before.
@@ -176,10 +224,15 @@ func (d *demo) welcome(out io.Writer) error {
 	people := d.simulation.People()
 	return text.Execute(out, map[string]any{
 		"People": len(people), "Config": d.path(),
-		"Base": "http://" + d.server.Address, "Admin": d.server.Admin, "Control": "http://" + d.upstreams.Control,
-		"Disagreeing": "email:" + people[1].IDs["email"],
-		"Other":       wellKnown(people, 2).IDs["email"],
+		"Base": "http://" + d.Address, "Admin": d.Admin, "Control": "http://" + d.upstreams.Control,
+		"Complete": people[0], "Conflicts": people[1], "Partial": withTrait(d.simulation, "fault:503"),
+		"Other": wellKnown(people, 2),
 	})
+}
+
+func withTrait(s *simulator.Simulation, trait string) simulator.Person {
+	p, _ := s.WithTrait(trait) // every population has one
+	return p
 }
 
 // wellKnown is a person of the first tenant, at or behind a place in the list,

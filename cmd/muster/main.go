@@ -3,6 +3,7 @@
 //
 //	muster serve --config gateway.yaml   the gateway
 //	muster demo                          the gateway, five simulated upstreams and 1,200 people
+//	muster check gateway.yaml            every mistake in a file, and its inline tests
 //	muster version
 //
 // main parses and delegates; the gateway is put together in serve.go.
@@ -21,7 +22,19 @@ import (
 
 func main() { os.Exit(run()) }
 
-// run is main with an exit code: 0 fine, 1 a mistake that was told.
+// The exit codes beside 0.
+const (
+	exitWrong      = 1 // something is wrong, and was told
+	exitUnreadable = 2 // a file cannot be read, or a command is not understood
+)
+
+// exitError ends the program with a code when all is told already.
+type exitError int
+
+// Error is never printed.
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// run is main with an exit code.
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -29,20 +42,26 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 
 	err := rootCommand().ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	var code exitError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	default:
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return exitWrong
 	}
-	return 0
 }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "muster",
 		Short:         "One user, as every system that knows them sees them",
+		Example:       "  muster demo\n  muster check gateway.yaml\n  muster serve --config gateway.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), versionCommand())
 	return root
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,9 +25,13 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Args:  cobra.NoArgs,
+		Long: "Run the gateway that a file describes, until SIGINT or SIGTERM. /readyz then fails first, for\n" +
+			"as long as --drain, so that load balancers send nothing new; requests in flight finish.",
+		Example: "  muster serve --config gateway.yaml\n" +
+			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 muster serve -c gateway.yaml",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), path, drain)
+			return serve(cmd.Context(), path, drain, newLog(cmd.ErrOrStderr()))
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "gateway.yaml", "the gateway's file")
@@ -37,8 +40,7 @@ func serveCommand() *cobra.Command {
 }
 
 // serve runs until the context ends, then lets requests in flight finish.
-func serve(ctx context.Context, path string, drain time.Duration) error {
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+func serve(ctx context.Context, path string, drain time.Duration, log *slog.Logger) error {
 	file, err := config.Load(path)
 	if err != nil {
 		return err
@@ -59,7 +61,7 @@ func serve(ctx context.Context, path string, drain time.Duration) error {
 		return err
 	}
 	log.Info("shutting down: no longer ready, requests in flight finish")
-	return server.Shutdown(drain)
+	return server.Shutdown(ctx, drain)
 }
 
 // server is a gateway that listens.
@@ -96,7 +98,7 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	s.public = httpServer(httpapi.New(engine, httpapi.Options{
 		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: file.Static.Listen.Origins, Ready: s.ready,
 	}))
-	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Log: log}))
+	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Config: file.Show, Log: log}))
 	// Profiles of a minute and more are asked for on the admin listener.
 	s.admin.WriteTimeout = 0
 
@@ -163,10 +165,11 @@ const maxShutdown = 15 * time.Second
 
 // Shutdown lets readiness fall first, for as long as drain so that load
 // balancers see it; then closes the listeners and waits for requests in flight.
-func (s *server) Shutdown(drain time.Duration) error {
+// That the context has ended is why it is called, and does not hurry it.
+func (s *server) Shutdown(ctx context.Context, drain time.Duration) error {
 	s.ready.Set(false)
 	time.Sleep(drain)
-	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxShutdown)
 	defer cancel()
 	err := errors.Join(s.public.Shutdown(ctx), s.admin.Shutdown(ctx))
 	s.gateway.Close()

@@ -147,6 +147,27 @@ func notInForce(name string, read func(*document.Node)) func(*fileParts, *docume
 	}
 }
 
+// limitsNotInForce says which limits somebody wrote that this version checks and
+// does not act on.
+func limitsNotInForce(root *document.Node) []string {
+	places := []*document.Node{root.Field("limits")}
+	if n := root.Field("providers"); n.Kind() == document.List {
+		for _, item := range n.Items() {
+			places = append(places, item.Field("limits"))
+		}
+	}
+	var notes []string
+	for _, name := range []string{"attempts", "hedge", "concurrency", "rate"} {
+		if slices.ContainsFunc(places, func(n *document.Node) bool { return n.Field(name) != nil }) {
+			notes = append(notes, "`limits."+name+"` is read and checked, but not in force in this version")
+		}
+	}
+	if root.Field("budget").Field("waves") != nil {
+		notes = append(notes, "`budget.waves` is read and checked, but not in force in this version: a source is asked with what the caller says and the links know")
+	}
+	return notes
+}
+
 func listenKeys() []document.Key[Listen] {
 	return []document.Key[Listen]{
 		{Name: "address", About: "the public listener", Read: func(l *Listen, n *document.Node) { l.Address = hostPort(n) }},

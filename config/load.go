@@ -71,6 +71,7 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}},
 	}
 	document.Decode(root, &parts, fileKeys())
+	parts.notes = append(parts.notes, limitsNotInForce(root)...)
 
 	file := &File{Static: parts.static, Notes: parts.notes, root: root, secrets: values, dynamic: parts.dynamic}
 	file.checkListen(parts.listen)

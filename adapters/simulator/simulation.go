@@ -13,6 +13,7 @@ type Simulation struct {
 	clock      func() time.Time
 	ports      map[string]int
 	size       int
+	latency    time.Duration
 	population *population
 	creds      map[string]Credential
 	faults     *faults
@@ -32,6 +33,10 @@ func WithPeople(n int) Option { return func(s *Simulation) { s.size = n } }
 
 // WithPorts makes Start listen on given ports, by vendor or "control"; 0, or no entry, is any free port.
 func WithPorts(ports map[string]int) Option { return func(s *Simulation) { s.ports = ports } }
+
+// WithLatency makes every lookup take about as long as d, as over a real network: between half of it and one and a half,
+// and the same each time that a simulation of this seed is asked the same. The default is none.
+func WithLatency(d time.Duration) Option { return func(s *Simulation) { s.latency = d } }
 
 // New makes a simulation of all five vendors with a population generated from seed.
 func New(seed uint64, opts ...Option) *Simulation {
@@ -56,7 +61,7 @@ func New(seed uint64, opts ...Option) *Simulation {
 	s.vendors = make(map[string]*vendor)
 	for name, d := range dialects {
 		s.vendors[name] = &vendor{
-			name: name, seed: seed, dialect: d, tokens: tokens[name], clock: s.clock,
+			name: name, seed: seed, dialect: d, tokens: tokens[name], clock: s.clock, latency: s.latency,
 			directory: s.population.directory(name), faults: s.faults,
 		}
 	}

@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ type vendor struct {
 	dialect   dialect
 	tokens    *tokens
 	clock     func() time.Time
+	latency   time.Duration
 	directory directory
 	faults    *faults
 
@@ -107,9 +109,18 @@ func (v *vendor) serveLookup(w http.ResponseWriter, r *http.Request, segments ma
 	if !ok && c.person != nil && c.person.FaultAt == v.name {
 		f = c.person.fault
 	}
-	if sleep(r.Context(), f.Latency) {
+	if sleep(r.Context(), v.usual(c)+f.Latency) {
 		v.effect(f.Kind)(w, c, f)
 	}
+}
+
+// usual is how long a call takes when nothing is wrong.
+func (v *vendor) usual(c *call) time.Duration {
+	if v.latency == 0 {
+		return 0
+	}
+	spread, _ := strconv.ParseUint(digest(c.operation)[:4], 16, 16) // hexadecimal digits are a number
+	return v.latency/2 + v.latency*time.Duration(spread)>>16
 }
 
 // hostMatches compares host names in any case; "*." in a pattern stands for exactly one label.

@@ -54,6 +54,7 @@ func demoCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&o.faults, "fault", nil, "SOURCE=KIND: a system that fails from the start; may be repeated")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "the population is generated from this number")
 	cmd.Flags().IntVar(&o.people, "people", 1200, "how many people")
+	cmd.Flags().DurationVar(&o.latency, "latency", 30*time.Millisecond, "about how long each system takes to answer")
 	return cmd
 }
 
@@ -62,6 +63,7 @@ type demoOptions struct {
 	faults         []string // SOURCE=KIND
 	seed           uint64
 	people         int
+	latency        time.Duration
 }
 
 func faultKinds() string {
@@ -105,7 +107,7 @@ type demo struct {
 }
 
 func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors ...sdktrace.SpanProcessor) (_ *demo, err error) {
-	d := &demo{simulation: simulator.New(o.seed, simulator.WithPeople(o.people))}
+	d := &demo{simulation: simulator.New(o.seed, simulator.WithPeople(o.people), simulator.WithLatency(o.latency))}
 	defer func() {
 		if err != nil {
 			d.close()

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"muster/config"
+)
+
+// TestOnboardingExample checks the definition in docs/onboarding.md word for word,
+// alone and as a gateway's file uses it.
+func TestOnboardingExample(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/onboarding.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("the page has %d blocks of YAML, want the definition and its use", len(blocks))
+	}
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "providers"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"providers/badges.yaml": blocks[0][1],
+		"gateway.yaml":          "tenants: {acme: {}}\n" + blocks[1][1],
+	} {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"providers/badges.yaml", "gateway.yaml"} {
+		report, err := config.Check(t.Context(), filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Tests) != 3 {
+			t.Errorf("%s has %d tests, and the page says 3", name, len(report.Tests))
+		}
+		for _, test := range report.Tests {
+			if len(test.Failures) > 0 {
+				t.Errorf("%s: %s: %s", name, test.Name, strings.Join(test.Failures, "; "))
+			}
+		}
+	}
+}

@@ -50,44 +50,70 @@ type Traits struct {
 func (k Kind) Traits() Traits {
 	switch k {
 	case NotFound:
-		return Traits{Name: "not_found", StatusCode: http.StatusNotFound,
-			Error: "Not found.", Reason: "The upstream knows no such person.", Resolution: "Check the identifier."}
+		return Traits{
+			Name: "not_found", StatusCode: http.StatusNotFound,
+			Error: "Not found.", Reason: "The upstream knows no such person.", Resolution: "Check the identifier.",
+		}
 	case Invalid:
-		return Traits{Name: "invalid", StatusCode: http.StatusBadRequest,
-			Error: "Invalid identifier.", Reason: "The identifier cannot be one of this upstream's.", Resolution: "Check the form of the identifier."}
+		return Traits{
+			Name: "invalid", StatusCode: http.StatusBadRequest,
+			Error: "Invalid identifier.", Reason: "The identifier cannot be one of this upstream's.", Resolution: "Check the form of the identifier.",
+		}
 	case Unauthenticated:
-		return Traits{Name: "unauthenticated", StatusCode: http.StatusBadGateway,
-			Error: "Not authenticated.", Reason: "The upstream refused the gateway's credential.", Resolution: "Ask an operator to renew the credential."}
+		return Traits{
+			Name: "unauthenticated", StatusCode: http.StatusBadGateway,
+			Error: "Not authenticated.", Reason: "The upstream refused the gateway's credential.", Resolution: "Ask an operator to renew the credential.",
+		}
 	case Denied:
-		return Traits{Name: "denied", StatusCode: http.StatusForbidden,
-			Error: "Access denied.", Reason: "The gateway's credential may not see this person.", Resolution: "Ask an operator to widen the credential's rights."}
+		return Traits{
+			Name: "denied", StatusCode: http.StatusForbidden,
+			Error: "Access denied.", Reason: "The gateway's credential may not see this person.", Resolution: "Ask an operator to widen the credential's rights.",
+		}
 	case Misconfigured:
-		return Traits{Name: "misconfigured", StatusCode: http.StatusBadGateway,
-			Error: "Misconfigured.", Reason: "The upstream does not know the address or tenant that is configured.", Resolution: "Ask an operator to check the provider's settings."}
+		return Traits{
+			Name: "misconfigured", StatusCode: http.StatusBadGateway,
+			Error: "Misconfigured.", Reason: "The upstream does not know the address or tenant that is configured.", Resolution: "Ask an operator to check the provider's settings.",
+		}
 	case RateLimited:
-		return Traits{Name: "rate_limited", StatusCode: http.StatusTooManyRequests, MayPass: true, StaleServe: true,
-			Error: "Too many requests.", Reason: "The upstream limits how often it may be asked.", Resolution: "Retry later."}
+		return Traits{
+			Name: "rate_limited", StatusCode: http.StatusTooManyRequests, MayPass: true, StaleServe: true,
+			Error: "Too many requests.", Reason: "The upstream limits how often it may be asked.", Resolution: "Retry later.",
+		}
 	case Unavailable:
-		return Traits{Name: "unavailable", StatusCode: http.StatusServiceUnavailable, Retry: true, Trips: true, MayPass: true, StaleServe: true,
-			Error: "Unavailable.", Reason: "The upstream failed or could not be reached.", Resolution: "Retry later."}
+		return Traits{
+			Name: "unavailable", StatusCode: http.StatusServiceUnavailable, Retry: true, Trips: true, MayPass: true, StaleServe: true,
+			Error: "Unavailable.", Reason: "The upstream failed or could not be reached.", Resolution: "Retry later.",
+		}
 	case Timeout:
-		return Traits{Name: "timeout", StatusCode: http.StatusGatewayTimeout, Retry: true, Trips: true, MayPass: true, StaleServe: true,
-			Error: "Timed out.", Reason: "The upstream did not answer in time.", Resolution: "Retry later."}
+		return Traits{
+			Name: "timeout", StatusCode: http.StatusGatewayTimeout, Retry: true, Trips: true, MayPass: true, StaleServe: true,
+			Error: "Timed out.", Reason: "The upstream did not answer in time.", Resolution: "Retry later.",
+		}
 	case Malformed:
-		return Traits{Name: "malformed", StatusCode: http.StatusBadGateway, Trips: true, StaleServe: true,
-			Error: "Malformed reply.", Reason: "The upstream's reply is not what its documentation says.", Resolution: "Ask an operator to compare the reply with the definition."}
+		return Traits{
+			Name: "malformed", StatusCode: http.StatusBadGateway, Trips: true, StaleServe: true,
+			Error: "Malformed reply.", Reason: "The upstream's reply is not what its documentation says.", Resolution: "Ask an operator to compare the reply with the definition.",
+		}
 	case Mismatch:
-		return Traits{Name: "mismatch", StatusCode: http.StatusConflict,
-			Error: "Mismatch.", Reason: "The upstream's record is not this person's, or more than one person answers to the identifier.", Resolution: "Ask an operator to check the links of this person."}
+		return Traits{
+			Name: "mismatch", StatusCode: http.StatusConflict,
+			Error: "Mismatch.", Reason: "The upstream's record is not this person's, or more than one person answers to the identifier.", Resolution: "Ask an operator to check the links of this person.",
+		}
 	case Open:
-		return Traits{Name: "open", StatusCode: http.StatusServiceUnavailable, MayPass: true, StaleServe: true,
-			Error: "Unavailable.", Reason: "The upstream failed too often and is not being asked for a while.", Resolution: "Retry later."}
+		return Traits{
+			Name: "open", StatusCode: http.StatusServiceUnavailable, MayPass: true, StaleServe: true,
+			Error: "Unavailable.", Reason: "The upstream failed too often and is not being asked for a while.", Resolution: "Retry later.",
+		}
 	case Unresolved:
-		return Traits{Name: "unresolved", StatusCode: http.StatusFailedDependency, MayPass: true, StaleServe: true,
-			Error: "Unresolved.", Reason: "The source that would have given the identifier needed here failed.", Resolution: "Retry later."}
+		return Traits{
+			Name: "unresolved", StatusCode: http.StatusFailedDependency, MayPass: true, StaleServe: true,
+			Error: "Unresolved.", Reason: "The source that would have given the identifier needed here failed.", Resolution: "Retry later.",
+		}
 	case Pending:
-		return Traits{Name: "pending", StatusCode: http.StatusAccepted, MayPass: true, StaleServe: true,
-			Error: "Pending.", Reason: "The upstream had not answered when the preferred wait ran out.", Resolution: "Ask again: the reply is kept when it comes."}
+		return Traits{
+			Name: "pending", StatusCode: http.StatusAccepted, MayPass: true, StaleServe: true,
+			Error: "Pending.", Reason: "The upstream had not answered when the preferred wait ran out.", Resolution: "Ask again: the reply is kept when it comes.",
+		}
 	default:
 		return Traits{Name: "unavailable", StatusCode: http.StatusServiceUnavailable}
 	}

@@ -166,6 +166,7 @@ type spaces struct {
 func inRequest() spaces {
 	return spaces{allowed: []string{"id", "tenant", "settings"}, where: "in a request"}
 }
+
 func inHost() spaces {
 	return spaces{allowed: []string{"tenant", "settings"}, where: "in a host", need: "label"}
 }

@@ -62,12 +62,19 @@ func ParseUser(text string, accept []string, defaultKind string) (kind, value st
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return "", "", badRequest("Remove them.", "The identifier has control characters.")
 	case len(value) > maxIdentifier:
-		return "", "", badRequest(fmt.Sprintf("Use at most %d bytes.", maxIdentifier), "The identifier is too long.")
+		return "", "", tooLong()
 	}
-	if value = normalize.CanonicalID(kind, value); value == "" {
+	switch value = normalize.CanonicalID(kind, value); {
+	case value == "":
 		return "", "", badRequest("Write KIND:VALUE, for example email:jane@acme.example.", "The identifier is empty.")
+	case len(value) > maxIdentifier: // NFC and IDNA can make it longer
+		return "", "", tooLong()
 	}
 	return kind, value, nil
+}
+
+func tooLong() *RequestError {
+	return badRequest(fmt.Sprintf("Use at most %d bytes.", maxIdentifier), "The identifier is too long.")
 }
 
 // asked is a query that has been checked against a configuration.

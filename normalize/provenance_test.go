@@ -193,7 +193,7 @@ func TestConflicts(t *testing.T) {
 	if diff := cmp.Diff(want, provenance.Conflicts()); diff != "" {
 		t.Errorf("Conflicts (-want +got):\n%s", diff)
 	}
-	if got := (Provenance)(nil).Conflicts(); got != nil {
+	if got := Provenance(nil).Conflicts(); got != nil {
 		t.Errorf("Conflicts of nothing = %v, want none", got)
 	}
 }

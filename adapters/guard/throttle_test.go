@@ -189,7 +189,7 @@ func TestALateReplyDoesNotShortenAPause(t *testing.T) {
 		}
 		var group sync.WaitGroup
 		for _, end := range []answer{succeeds, limited(time.Second)} {
-			group.Go(func() { w.ask(late(t.Context(), end)) })
+			group.Go(func() { w.send(late(t.Context(), end)) })
 		}
 		synctest.Wait()
 		expect(t, "first", describe(w.ask(limited(10*time.Second))), "rate_limited in 10s")
@@ -199,7 +199,7 @@ func TestALateReplyDoesNotShortenAPause(t *testing.T) {
 
 		expect(t, "doubling begins", describe(w.ask(limited(0))), "rate_limited in 1s")
 		time.Sleep(time.Second)
-		group.Go(func() { w.ask(late(t.Context(), succeeds)) })
+		group.Go(func() { w.send(late(t.Context(), succeeds)) })
 		synctest.Wait()
 		expect(t, "doubling goes on", describe(w.ask(limited(0))), "rate_limited in 2s")
 		group.Wait()
@@ -228,7 +228,7 @@ func TestAPauseOutlastsAnOpenBreaker(t *testing.T) {
 		w := newWorld(t, limits())
 		var group sync.WaitGroup
 		group.Go(func() {
-			w.ask(func(context.Context) error {
+			w.send(func(context.Context) error {
 				time.Sleep(time.Second)
 				return fault(adapters.RateLimited, 429, time.Minute)
 			})
@@ -252,7 +252,7 @@ func TestBeingLimitedIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limits())
 		for range 1000 {
-			w.ask(limited(0))
+			w.send(limited(0))
 			time.Sleep(time.Second)
 		}
 		w.expectState("closed")

@@ -171,12 +171,12 @@ func TestARefusedCallHasASpanToo(t *testing.T) {
 			}
 		}
 		w := newWorld(t, limits())
-		w.ask(limited(17 * time.Second))
-		w.ask(succeeds)
+		w.send(limited(17 * time.Second))
+		w.send(succeeds)
 		expect(t, "throttled", w.told(), refused("rate_limited", 17))
 		time.Sleep(17 * time.Second)
 		w.open()
-		w.ask(succeeds)
+		w.send(succeeds)
 		expect(t, "open", w.told(), refused("open", 15))
 	})
 }
@@ -186,7 +186,7 @@ func TestTheSpanIsTheCallersChildAndTheCallsParent(t *testing.T) {
 	w := newWorld(t, limits())
 	ctx, caller := w.tracer.Tracer("test").Start(context.Background(), "lookup")
 	var inside trace.SpanContext
-	w.askIn(ctx, func(ctx context.Context) error { inside = trace.SpanContextFromContext(ctx); return nil })
+	_ = w.askIn(ctx, func(ctx context.Context) error { inside = trace.SpanContextFromContext(ctx); return nil })
 	caller.End()
 	span := w.spans.Ended()[0]
 	expect(t, "parent", span.Parent().SpanID(), caller.SpanContext().SpanID())
@@ -201,13 +201,13 @@ func TestTheDurationOfCalls(t *testing.T) {
 		takes := func(d time.Duration, a answer) answer {
 			return func(ctx context.Context) error { time.Sleep(d); return a(ctx) }
 		}
-		w.ask(takes(250*time.Millisecond, succeeds))
-		w.ask(takes(500*time.Millisecond, succeeds))
-		w.ask(takes(125*time.Millisecond, fails(adapters.NotFound, 404)))
-		w.ask(hangs)
+		w.send(takes(250*time.Millisecond, succeeds))
+		w.send(takes(500*time.Millisecond, succeeds))
+		w.send(takes(125*time.Millisecond, fails(adapters.NotFound, 404)))
+		w.send(hangs)
 		ctx, leave := context.WithTimeout(context.Background(), time.Hour)
 		time.AfterFunc(time.Second, leave)
-		w.askIn(ctx, hangs)
+		_ = w.askIn(ctx, hangs)
 
 		bounds := []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 		point := func(seconds []float64, labels ...string) metricdata.HistogramDataPoint[float64] {

@@ -508,8 +508,8 @@ func TestShutdown(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	select {
-	case <-down:
-		t.Fatal("it was down as soon as it was not ready")
+	case err := <-down:
+		t.Fatalf("it was down as soon as it was not ready: %v", err)
 	default:
 	}
 	asking.Wait()

@@ -83,7 +83,7 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	if err != nil {
 		return nil, err
 	}
-	live := file.Live(watched, func(t http.RoundTripper) http.RoundTripper {
+	live := file.Live(watched, func(t http.RoundTripper) http.RoundTripper { //nolint:contextcheck // a breaker moves for all of its callers
 		return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
 			otelhttp.WithPropagators(propagation.TraceContext{}))
 	})

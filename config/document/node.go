@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -40,9 +38,13 @@ func (k Kind) String() string {
 	}
 }
 
-// maxNodes bounds what one file may expand to, aliases counted each time they
-// are used: a few lines of nested aliases otherwise grow without end.
-const maxNodes = 200_000
+// maxRepeated bounds what the aliases of one file may repeat, each time counted:
+// a few lines of nested aliases otherwise grow without end. What a file writes
+// out is bounded by its own size. A long text counts as several values.
+const (
+	maxRepeated = 200_000
+	longText    = 256
+)
 
 // A Node is one value of a file and knows where it stands. Its readers report
 // what does not fit and go on, so that one run shows every mistake.
@@ -63,87 +65,31 @@ type Node struct {
 // A Field is one key of a mapping with its value.
 type Field struct{ Key, Value *Node }
 
-type file struct {
-	name  string
-	lines []string
+// builder turns the YAML library's nodes into ours.
+type builder struct {
+	file     *file
+	problems *Problems
+	open     map[*yaml.Node]bool // the nodes around the one at hand
+	left     int                 // of maxRepeated
+	via      *yaml.Node          // the outermost alias that is being followed
 }
 
-func (f *file) line(n int) string {
-	if n < 1 || n > len(f.lines) {
-		return ""
+func (b *builder) build(y *yaml.Node) *Node {
+	if y.Kind == yaml.AliasNode {
+		return b.follow(y)
 	}
-	return strings.TrimRight(f.lines[n-1], "\r")
-}
-
-// Read parses one YAML document. Mistakes of syntax, duplicate keys and merge
-// keys are reported to problems; the result is nil when there is nothing to walk.
-func Read(name string, src []byte, problems *Problems) *Node {
-	f := &file{name: name, lines: strings.Split(string(src), "\n")}
-	if !utf8.Valid(src) {
-		problems.add(f, 1, 1, 1, "the file is not UTF-8 text")
-		return nil
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(src))
-	var root yaml.Node
-	if err := decoder.Decode(&root); err != nil {
-		reportSyntax(f, problems, err)
-		return nil
-	}
-	var more yaml.Node
-	if decoder.Decode(&more) == nil && len(more.Content) > 0 {
-		problems.add(f, more.Content[0].Line, more.Content[0].Column, 1, "a second document in one file").
-			Suggest("one file holds one document: remove the \"---\" or split the file")
-		return nil
-	}
-	if len(root.Content) == 0 {
-		problems.add(f, 1, 1, 1, "the file is empty")
-		return nil
-	}
-	budget := maxNodes
-	return build(f, problems, root.Content[0], nil, &budget)
-}
-
-var positionInSyntaxError = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:?\s*`)
-
-func reportSyntax(f *file, problems *Problems, err error) {
-	line, column, message := 1, 1, strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.Contains(message, "EOF") && len(strings.TrimSpace(strings.Join(f.lines, ""))) == 0 {
-		message = "the file is empty"
-	}
-	if at := positionInSyntaxError.FindStringSubmatchIndex(message); at != nil {
-		line, _ = strconv.Atoi(message[at[2]:at[3]])
-		if at[4] >= 0 {
-			column, _ = strconv.Atoi(message[at[4]:at[5]])
-		}
-		message = message[:at[0]] + message[at[1]:]
-	}
-	line = min(max(line, 1), len(f.lines))
-	if column <= 1 {
-		text := f.line(line)
-		column = 1 + len(text) - len(strings.TrimLeft(text, " \t"))
-	}
-	problems.add(f, line, column, 1, "not YAML: "+strings.TrimSpace(message))
-}
-
-func build(f *file, problems *Problems, y *yaml.Node, open []*yaml.Node, budget *int) *Node {
-	for y.Kind == yaml.AliasNode {
-		for _, ancestor := range open {
-			if ancestor == y.Alias {
-				problems.add(f, y.Line, y.Column, 1+len(y.Value), "the alias *"+y.Value+" stands inside its own anchor")
-				return &Node{file: f, problems: problems, line: y.Line, column: y.Column}
-			}
-		}
-		y = y.Alias
-	}
-	n := &Node{file: f, problems: problems, line: y.Line, column: y.Column}
-	if *budget--; *budget < 0 {
-		if *budget == -1 {
-			problems.add(f, y.Line, y.Column, 1, fmt.Sprintf("the file expands to more than %d values", maxNodes)).
-				Suggest("aliases that repeat each other grow without end; write the values out")
-		}
+	n := &Node{file: b.file, problems: b.problems, line: y.Line, column: y.Column}
+	if b.via != nil && !b.afford(1+len(y.Value)/longText) {
 		return n
 	}
-	open = append(open, y)
+	if (y.Anchor != "" || y.Style&yaml.TaggedStyle != 0) && (y.Kind != yaml.ScalarNode || y.Value != "" || y.Style&^yaml.TaggedStyle != 0) {
+		n.line, n.column = b.file.behindProperties(n.line, n.column)
+	}
+	if y.Style&yaml.TaggedStyle != 0 && (y.Kind != yaml.ScalarNode || y.ShortTag() != "!!str") {
+		b.problems.add(b.file, y.Line, y.Column, 1, "the tag "+y.ShortTag()+" is not supported").
+			Suggest("remove it; only !!str is known, and quotes say the same")
+	}
+	b.open[y] = true
 	switch y.Kind {
 	case yaml.ScalarNode:
 		n.tag, n.text = y.ShortTag(), y.Value
@@ -155,25 +101,51 @@ func build(f *file, problems *Problems, y *yaml.Node, open []*yaml.Node, budget 
 	case yaml.SequenceNode:
 		n.kind = List
 		for _, item := range y.Content {
-			n.items = append(n.items, build(f, problems, item, open, budget))
+			n.items = append(n.items, b.build(item))
 		}
 	case yaml.MappingNode:
 		n.kind = Mapping
-		n.buildFields(y, open, budget)
+		b.buildFields(n, y)
 	}
+	delete(b.open, y)
 	return n
 }
 
-func (n *Node) buildFields(y *yaml.Node, open []*yaml.Node, budget *int) {
+func (b *builder) follow(alias *yaml.Node) *Node {
+	if b.open[alias.Alias] {
+		b.problems.add(b.file, alias.Line, alias.Column, len("*"+alias.Value), "the alias *"+alias.Value+" stands inside its own anchor")
+		return &Node{file: b.file, problems: b.problems, line: alias.Line, column: alias.Column}
+	}
+	if b.via == nil {
+		b.via = alias
+		defer func() { b.via = nil }()
+	}
+	return b.build(alias.Alias)
+}
+
+// afford takes from what may yet be repeated, and reports the alias that is one
+// too many.
+func (b *builder) afford(values int) bool {
+	before := b.left
+	if b.left -= values; before >= 0 && b.left < 0 {
+		b.problems.add(b.file, b.via.Line, b.via.Column, len("*"+b.via.Value), fmt.Sprintf("the aliases of this file expand to more than %d values", maxRepeated)).
+			Suggest("aliases that repeat each other grow without end; write the values out")
+	}
+	return b.left >= 0
+}
+
+func (b *builder) buildFields(n *Node, y *yaml.Node) {
 	seen := map[string]*Node{}
 	for i := 0; i+1 < len(y.Content); i += 2 {
-		key := build(n.file, n.problems, y.Content[i], open, budget)
-		value := build(n.file, n.problems, y.Content[i+1], open, budget)
+		key, value := b.build(y.Content[i]), b.build(y.Content[i+1])
+		if b.left < 0 {
+			return // they are not what was written
+		}
 		switch first, twice := seen[key.text]; {
 		case key.tag == "!!merge":
 			key.Errorf("merge keys are not supported").Suggest("write the keys out, or use `use:` to start from another definition")
 			continue
-		case key.kind > Scalar:
+		case key.kind != Scalar:
 			key.Errorf("a key must be a single value, not %v", key.kind)
 			continue
 		case twice:
@@ -203,34 +175,19 @@ func (n *Node) File() string { return n.file.name }
 
 // Errorf reports a mistake at the node and underlines the whole of it.
 func (n *Node) Errorf(format string, args ...any) *Problem {
-	return n.problems.add(n.file, n.line, n.column, n.width(), fmt.Sprintf(format, args...))
+	at := n.whole()
+	return n.problems.add(n.file, at.line, at.column, at.width, fmt.Sprintf(format, args...))
 }
 
 // ErrorfAt reports a mistake at width bytes from offset of a scalar's text, for
 // values that are a small language of their own.
 func (n *Node) ErrorfAt(offset, width int, format string, args ...any) *Problem {
-	offset = min(max(offset, 0), len(n.text))
-	end := min(offset+max(width, 0), len(n.text))
-	before, marked := utf8.RuneCountInString(n.text[:offset]), utf8.RuneCountInString(n.text[offset:end])
-	if n.block || n.kind != Scalar {
+	offset = max(offset, 0)
+	at, ok := n.locate(offset, offset+max(width, 0))
+	if !ok {
 		return n.Errorf(format, args...)
 	}
-	if n.quoted {
-		before++
-	}
-	return n.problems.add(n.file, n.line, n.column+before, marked, fmt.Sprintf(format, args...))
-}
-
-func (n *Node) width() int {
-	if n.kind != Scalar || n.block {
-		return 1
-	}
-	width := utf8.RuneCountInString(n.text)
-	if n.quoted {
-		width += 2
-	}
-	rest := utf8.RuneCountInString(n.file.line(n.line)) - n.column + 1
-	return max(1, min(width, rest))
+	return n.problems.add(n.file, at.line, at.column, at.width, fmt.Sprintf(format, args...))
 }
 
 // Field returns the value of a mapping's key, or nil.
@@ -264,19 +221,27 @@ func (n *Node) Items() []*Node {
 }
 
 // OneOrMore returns a list's items, or the node itself where a single value
-// stands for a list of one.
+// stands for a list of one. A nil node has none.
 func (n *Node) OneOrMore() []*Node {
-	if n.Kind() == List {
+	switch {
+	case n == nil:
+		return nil
+	case n.kind == List:
 		return n.items
+	default:
+		return []*Node{n}
 	}
-	return []*Node{n}
 }
 
 func (n *Node) expect(want Kind) bool {
-	if n.kind != want {
-		n.Errorf("expected %v, found %v", want, n.kind)
+	if n.kind == want {
+		return true
 	}
-	return n.kind == want
+	p := n.Errorf("expected %v, found %v", want, n.kind)
+	if want == Scalar && n.kind == Mapping && len(n.fields) == 1 && n.fields[0].Value.kind == Null {
+		p.Suggest("a text that begins with a brace needs quotes: \"{%s}\"", n.fields[0].Key.text)
+	}
+	return false
 }
 
 // Overlay is the mapping base with every key that over writes replaced as a

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	eastasian "golang.org/x/text/width"
 )
 
 // A Problem is one mistake in a file: where it stands, what it is, and what
@@ -19,6 +22,8 @@ type Problem struct {
 
 	Message string
 	Hint    string // what would do; may be empty
+
+	file *file
 }
 
 // Suggest sets the hint and returns the problem, so that a report reads as one sentence.
@@ -32,7 +37,7 @@ func (p *Problem) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:%d:%d: error: %s\n", p.File, p.Line, p.Column, p.Message)
 	if p.Source != "" {
-		fmt.Fprintf(&b, "    %s\n    %s%s\n", p.Source, indentOf(p.Source, p.Column), strings.Repeat("^", max(1, p.Width)))
+		fmt.Fprintf(&b, "    %s\n    %s\n", p.Source, underline(p.Source, p.Column, p.Width))
 	}
 	if p.Hint != "" {
 		fmt.Fprintf(&b, "  hint: %s\n", p.Hint)
@@ -40,21 +45,35 @@ func (p *Problem) String() string {
 	return b.String()
 }
 
-// indentOf is the white space that puts a caret under the column: tabs stay
-// tabs, so that it lines up whatever a terminal makes of them.
-func indentOf(line string, column int) string {
+// underline puts carets under the characters of a line from a column on. Tabs
+// stay tabs, so that it lines up whatever a terminal makes of them; what a
+// terminal draws twice as wide, or on top of its neighbour, counts so.
+func underline(line string, column, width int) string {
 	var b strings.Builder
+	carets := 0
 	for _, r := range line {
-		if column--; column <= 0 {
-			break
-		}
-		if r == '\t' {
+		switch column--; {
+		case column > 0 && r == '\t':
 			b.WriteRune('\t')
-		} else {
-			b.WriteRune(' ')
+		case column > 0:
+			b.WriteString(strings.Repeat(" ", cells(r)))
+		case column > -width:
+			carets += cells(r)
 		}
 	}
-	return b.String()
+	return b.String() + strings.Repeat("^", max(1, carets))
+}
+
+// cells is how many columns of a terminal a character takes.
+func cells(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case slices.Contains([]eastasian.Kind{eastasian.EastAsianWide, eastasian.EastAsianFullwidth}, eastasian.LookupRune(r).Kind()):
+		return 2
+	default:
+		return 1
+	}
 }
 
 // Problems collects the mistakes of any number of files. The zero value is
@@ -70,11 +89,23 @@ func (ps *Problems) Len() int { return len(ps.list) }
 // position and message once.
 func (ps *Problems) All() []*Problem {
 	sorted := slices.Clone(ps.list)
+	for _, p := range sorted { // only now is it known what a line conceals
+		p.Source = p.file.shown(p.Line)
+	}
 	slices.SortStableFunc(sorted, func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return slices.CompactFunc(sorted, func(a, b *Problem) bool {
-		return a.File == b.File && a.Line == b.Line && a.Column == b.Column && a.Message == b.Message
+	type mistake struct {
+		file         string
+		line, column int
+		message      string
+	}
+	seen := map[mistake]bool{}
+	return slices.DeleteFunc(sorted, func(p *Problem) bool {
+		m := mistake{p.File, p.Line, p.Column, p.Message}
+		again := seen[m]
+		seen[m] = true
+		return again
 	})
 }
 
@@ -99,7 +130,7 @@ func (e *Error) Error() string {
 }
 
 func (ps *Problems) add(f *file, line, column, width int, message string) *Problem {
-	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Source: f.line(line), Message: message}
+	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Source: f.shown(line), Message: message, file: f}
 	ps.list = append(ps.list, p)
 	return p
 }

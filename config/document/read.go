@@ -55,6 +55,10 @@ func UnknownName(n *Node, what string, known []string) {
 		p.Suggest("did you mean %q?", near)
 		return
 	}
+	if len(known) == 0 {
+		p.Suggest("there is none")
+		return
+	}
 	sorted := slices.Clone(known)
 	slices.Sort(sorted)
 	p.Suggest("known: %s", strings.Join(sorted, ", "))
@@ -87,7 +91,11 @@ func (n *Node) Bool() bool {
 		return false
 	}
 	if n.tag != "!!bool" {
-		n.Errorf("expected true or false, found %q", n.text)
+		p := n.Errorf("expected true or false, found %q", n.text)
+		if n.quoted {
+			p.Suggest("write it without quotes")
+		}
+		return false
 	}
 	return strings.EqualFold(n.text, "true")
 }
@@ -145,7 +153,7 @@ func (n *Node) Percent() float64 {
 	digits, isPercent := strings.CutSuffix(n.text, "%")
 	v, err := strconv.ParseFloat(digits, 64)
 	if err != nil || !isPercent || !(v >= 0 && v <= 100) {
-		n.Errorf("expected a share from 0%% to 100%%, found %q", n.text)
+		n.Errorf("expected a share from 0%% to 100%%, found %q", n.text).Suggest("for example 10%%")
 		return 0
 	}
 	return v / 100

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"strings"
 
 	"muster/adapters"
 )
@@ -19,7 +17,7 @@ func recovery(source string, tel *Telemetry) adapters.Guard {
 			defer func() {
 				if p := recover(); p != nil {
 					tel.log.LogAttrs(ctx, slog.LevelError, "source panicked", slog.String("source", source),
-						slog.String("panic", fmt.Sprintf("%T", p)), slog.String("stack", callers()))
+						slog.String("panic", fmt.Sprintf("%T", p)), slog.String("stack", adapters.PanicStack()))
 					reply, err = adapters.Reply{}, adapters.Fail(adapters.Unavailable, "the source panicked", nil)
 				}
 			}()
@@ -30,19 +28,4 @@ func recovery(source string, tel *Telemetry) adapters.Guard {
 			return reply, nil
 		})
 	}
-}
-
-// callers lists the functions that led to a panic, one to a line. Unlike
-// debug.Stack it leaves out their arguments, of which a number may be an identifier.
-func callers() string {
-	const here, deepest = 3, 64 // here: runtime.Callers, callers, the deferred function
-	counters := make([]uintptr, deepest)
-	frames := runtime.CallersFrames(counters[:runtime.Callers(here, counters)])
-	var b strings.Builder
-	for more := true; more; {
-		var frame runtime.Frame
-		frame, more = frames.Next()
-		fmt.Fprintf(&b, "%s %s:%d\n", frame.Function, frame.File, frame.Line)
-	}
-	return b.String()
 }

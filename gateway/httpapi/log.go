@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"muster/adapters"
 	"muster/gateway"
 )
 
@@ -53,7 +52,7 @@ func (d *door) recovered(c *gin.Context) {
 			panic(p) // net/http's own way to drop a connection
 		}
 		d.log.LogAttrs(c.Request.Context(), slog.LevelError, "handler panicked", slog.String("panic", fmt.Sprintf("%T", p)),
-			slog.String("stack", callers()), slog.String("operation_id", operationOf(c)))
+			slog.String("stack", adapters.PanicStack()), slog.String("operation_id", operationOf(c)))
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler) // half an answer must not pass for one
 		}
@@ -68,19 +67,4 @@ func internal() *gateway.RequestError {
 		Status: http.StatusInternalServerError, Title: "Internal error.",
 		Reason: "The gateway failed on this request.", Resolution: "Give the operation id to an operator.",
 	}
-}
-
-// callers lists the functions that led to a panic, one to a line, without their
-// arguments, of which a number may be an identifier.
-func callers() string {
-	const here, deepest = 3, 64 // here: runtime.Callers, callers, the deferred function
-	counters := make([]uintptr, deepest)
-	frames := runtime.CallersFrames(counters[:runtime.Callers(here, counters)])
-	var b strings.Builder
-	for more := true; more; {
-		var frame runtime.Frame
-		frame, more = frames.Next()
-		fmt.Fprintf(&b, "%s %s:%d\n", frame.Function, frame.File, frame.Line)
-	}
-	return b.String()
 }

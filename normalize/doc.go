@@ -12,7 +12,7 @@
 //
 //   - a Path walks into a reply and steps through lists by itself (path.go);
 //   - a Mapping is compiled once per definition from its `profile` and `ids`
-//     and then applied to every reply (mapping.go, value.go);
+//     (mapping.go, value.go) and then applied to every reply (apply.go);
 //   - a conversion brings a value into its canonical form: e-mail, BCP 47,
 //     ISO 3166, E.164, RFC 3339 (convert.go);
 //   - a Condition is a closed question about a reply (condition.go), and CEL is

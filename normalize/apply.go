@@ -1,0 +1,394 @@
+package normalize
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Apply maps the record within a reply. The notes name members whose value did
+// not fit: they are left out, never guessed. An error means that the reply
+// contradicts itself or costs too much to read: nothing of it is used.
+func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []string, error) {
+	run := applying{scope: s}
+	root := At(s.Data)
+	record := Record{AsOf: asOf}
+	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")
+	record.Attributes = run.attributes(m, root)
+	for _, rule := range m.ids {
+		if id, ok := run.id(rule, root); ok {
+			record.IDs = append(record.IDs, id)
+		}
+	}
+	if run.err != nil {
+		return Record{}, nil, run.err
+	}
+	return record, run.notes, nil
+}
+
+// applying is one run of a mapping over one reply.
+type applying struct {
+	scope *Scope
+	notes []string
+	err   error // the first; it ends the run
+}
+
+// fill sets members of a struct and tells whether any that depends on the reply
+// was set.
+func (r *applying) fill(into reflect.Value, members []setter, at *Cursor, prefix string) bool {
+	any := false
+	for i := range members {
+		s := &members[i]
+		field := into.Field(s.index)
+		switch name := prefix + s.name; {
+		case s.parts != nil:
+			object := reflect.New(field.Type().Elem())
+			if r.fill(object.Elem(), s.parts, at, name+".") {
+				field.Set(object)
+				any = true
+			}
+		case s.items != nil:
+			r.list(field, s.items, at, name+".")
+			any = any || field.Len() > 0
+		case field.Type() == reflect.TypeFor[[]string]():
+			any = r.texts(field, s, at, name) || any
+		default:
+			any = r.scalar(field, s, at, name) && !s.expr.constant() || any
+		}
+		if r.err != nil {
+			return false
+		}
+	}
+	return any
+}
+
+// scalar sets the first value that fits.
+func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name string) bool {
+	for f, err := range s.expr.values(r.scope, at) {
+		if err != nil {
+			r.err = fmt.Errorf("%s: %w", name, err)
+			return false
+		}
+		value, misfit := convert(f, field.Type(), s.form)
+		if misfit != "" {
+			r.note(name, misfit)
+			continue
+		}
+		if saysSomething(value) {
+			field.Set(value)
+			return true
+		}
+	}
+	return false
+}
+
+// saysSomething tells whether a converted value is one: false is, a text of
+// nothing but white space and a count of 0 for an instant are not.
+func saysSomething(value reflect.Value) bool {
+	return value.Kind() == reflect.Bool || !value.IsZero()
+}
+
+// texts sets a list of texts. A list that is there and empty stays apart from
+// one that is absent: at a role's permissions it means none.
+func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string) bool {
+	var list []string
+	for f, err := range s.expr.values(r.scope, at) {
+		if err != nil {
+			r.err = fmt.Errorf("%s: %w", name, err)
+			return false
+		}
+		value, misfit := convert(f, reflect.TypeFor[string](), s.form)
+		switch {
+		case misfit != "":
+			r.note(name, misfit)
+		case value.String() != "" && !slices.Contains(list, value.String()):
+			list = append(list, value.String())
+		}
+	}
+	if list == nil && s.expr.emptyList(r.scope, at) {
+		list = []string{}
+	}
+	if list == nil {
+		return false
+	}
+	field.Set(reflect.ValueOf(list))
+	return len(list) > 0
+}
+
+// emptyList tells whether a path leads to a list that is there and has nothing
+// in it. For `permissions.name` that is the list at `permissions`.
+func (e expr) emptyList(s *Scope, at *Cursor) bool {
+	for _, a := range e {
+		if a.path != nil && a.when.Holds(s, at) && a.path.EmptyList(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// list sets a list of objects, without repeats.
+func (r *applying) list(field reflect.Value, blocks []block, at *Cursor, prefix string) {
+	for i := range blocks {
+		b := &blocks[i]
+		switch {
+		case b.spread:
+			r.spread(field, &b.members[0], at, prefix)
+		case b.each == nil:
+			r.item(field, b, at, prefix)
+		default:
+			for _, each := range b.each {
+				for item := range each.Each(at) {
+					if r.item(field, b, item, prefix); r.err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// spread makes an item of every value of a plain path.
+func (r *applying) spread(field reflect.Value, s *setter, at *Cursor, prefix string) {
+	for f, err := range s.expr.values(r.scope, at) {
+		if err != nil {
+			r.err = fmt.Errorf("%s: %w", prefix+s.name, err)
+			return
+		}
+		item := reflect.New(field.Type().Elem()).Elem()
+		value, misfit := convert(f, item.Field(s.index).Type(), s.form)
+		switch {
+		case misfit != "":
+			r.note(prefix+s.name, misfit)
+		case !value.IsZero():
+			item.Field(s.index).Set(value)
+			appendDistinct(field, item)
+		}
+	}
+}
+
+// item makes one item of a block. An item that holds only constants, or has no
+// value, is nothing that the source said.
+func (r *applying) item(field reflect.Value, b *block, at *Cursor, prefix string) {
+	item := reflect.New(field.Type().Elem()).Elem()
+	said := r.fill(item, b.members, at, prefix)
+	if value := item.FieldByName("Value"); r.err != nil || !said || value.IsValid() && value.IsZero() {
+		return
+	}
+	appendDistinct(field, item)
+}
+
+// appendDistinct adds an item to a list unless the list has it. Two items with
+// one value are one if neither contradicts the other: what one leaves out, the
+// other fills in.
+func appendDistinct(list, item reflect.Value) {
+	for i := range list.Len() {
+		if absorb(list.Index(i), item) {
+			return
+		}
+	}
+	list.Set(reflect.Append(list, item))
+}
+
+func absorb(into, item reflect.Value) bool {
+	if value := into.FieldByName("Value"); value.IsValid() && value.String() != item.FieldByName("Value").String() {
+		return false
+	}
+	for i := range into.NumField() {
+		a, b := into.Field(i), item.Field(i)
+		if !a.IsZero() && !b.IsZero() && !reflect.DeepEqual(a.Interface(), b.Interface()) {
+			return false
+		}
+	}
+	for i := range into.NumField() {
+		if into.Field(i).IsZero() {
+			into.Field(i).Set(item.Field(i))
+		}
+	}
+	return true
+}
+
+func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
+	out := map[string][]string{}
+	for _, a := range m.attributes {
+		var texts []string
+		for f, err := range a.expr.values(r.scope, at) {
+			if err != nil {
+				r.err = fmt.Errorf("attributes.%s: %w", a.name, err)
+				return nil
+			}
+			text, ok := ScalarText(f.value)
+			if !ok {
+				r.note("attributes."+a.name, "expected text, found "+formOf(f.value))
+				continue
+			}
+			texts = append(texts, Form("").Text(text))
+		}
+		if texts = distinct(texts); texts != nil {
+			out[a.name] = texts
+		}
+	}
+	if m.object != nil {
+		r.object(m.object, at, out)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// object carries the members of an object as attributes: scalars and lists of
+// scalars, less the ones named as exceptions and whatever is called like a secret.
+func (r *applying) object(rule *objectRule, at *Cursor, out map[string][]string) {
+	value, _ := rule.path.Value(at)
+	object, _ := value.(map[string]any)
+	for name, member := range object {
+		if slices.Contains(rule.except, name) || SecretName(name) {
+			continue
+		}
+		items, isList := member.([]any)
+		if !isList {
+			items = []any{member}
+		}
+		var texts []string
+		for _, item := range items {
+			if text, ok := ScalarText(item); ok {
+				texts = append(texts, Form("").Text(text))
+			}
+		}
+		if texts = distinct(texts); texts != nil {
+			out[name] = texts
+		}
+	}
+}
+
+// SecretName tells whether a member is called like a secret. Such a member is
+// never carried along with a whole object and is masked wherever a reply is shown.
+func SecretName(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"password", "secret", "token", "credential"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func distinct(texts []string) []string {
+	var out []string
+	for _, text := range texts {
+		if text != "" && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
+	for f, err := range rule.expr.values(r.scope, at) {
+		if err != nil {
+			r.err = fmt.Errorf("ids.%s: %w", rule.Kind, err)
+			return Identifier{}, false
+		}
+		text, ok := textOf(f.value)
+		if !ok {
+			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value))
+			continue
+		}
+		if text = CanonicalID(rule.Kind, text); text == "" {
+			continue
+		}
+		id := Identifier{Kind: rule.Kind, Value: text}
+		if rule.Verified {
+			id.Verified = &rule.Verified
+		}
+		return id, true
+	}
+	return Identifier{}, false
+}
+
+func (r *applying) note(member, misfit string) {
+	if note := member + ": " + misfit; !slices.Contains(r.notes, note) {
+		r.notes = append(r.notes, note)
+	}
+}
+
+// convert brings a value to a member's type. The misfit says what was expected
+// and what kind of value came, never the value.
+func convert(f found, typ reflect.Type, form Form) (value reflect.Value, misfit string) {
+	switch typ {
+	case reflect.TypeFor[time.Time]():
+		return instant(f)
+	case reflect.TypeFor[bool]():
+		if b, ok := f.value.(bool); ok {
+			return reflect.ValueOf(b), ""
+		}
+		return reflect.Value{}, "expected true or false, found " + formOf(f.value)
+	case reflect.TypeFor[*bool]():
+		if b, ok := f.value.(bool); ok {
+			return reflect.ValueOf(&b), ""
+		}
+		return reflect.Value{}, "expected true or false, found " + formOf(f.value)
+	default:
+		text, ok := textOf(f.value)
+		if !ok {
+			return reflect.Value{}, "expected text, found " + formOf(f.value)
+		}
+		return reflect.ValueOf(form.Text(text)), ""
+	}
+}
+
+// textOf is a text or a number as text. A boolean is neither: no name and no
+// identifier reads "true".
+func textOf(v any) (string, bool) {
+	if _, isBool := v.(bool); isBool {
+		return "", false
+	}
+	return ScalarText(v)
+}
+
+// instant reads a text as an instant; a number only where the definition says
+// its unit, because nobody can see from a number what it counts.
+func instant(f found) (reflect.Value, string) {
+	var at time.Time
+	var ok bool
+	switch text, isText := f.value.(string); {
+	case f.as != "":
+		digits, _ := ScalarText(f.value)
+		t, some, err := f.as.Time(Number(digits))
+		if err != nil {
+			return reflect.Value{}, "expected an instant as " + string(f.as) + ", found " + formOf(f.value)
+		}
+		if !some {
+			return reflect.ValueOf(time.Time{}), ""
+		}
+		at, ok = t, true
+	case isText:
+		at, ok = ParseInstant(text)
+	}
+	if !ok {
+		return reflect.Value{}, "expected an instant, found " + formOf(f.value)
+	}
+	return reflect.ValueOf(at), ""
+}
+
+// formOf names the form of a JSON value, for messages.
+func formOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case Number:
+		return "a number"
+	case string:
+		return "a text that is none"
+	case []any:
+		return "a list"
+	case Ambiguous:
+		return "a member that is said twice"
+	default:
+		return "an object"
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -75,7 +76,7 @@ type SourceResult struct {
 	Notes   []string `json:"notes,omitempty"`
 }
 
-// fault is one failure with the source it is of.
+// sourceFault is one failure with the source it is of.
 type sourceFault struct {
 	source *Source
 	*adapters.Fault
@@ -95,10 +96,12 @@ func assemble(l *Live, q Query, a asked, parts []normalize.Part, slots []slot, n
 		answer.fill(l, q, a, parts, slots, now)
 	case len(faults) > 0:
 		answer.refuse(faults, "No source answered.")
-	case slices.ContainsFunc(slots, func(s slot) bool { return s.outcome == Absent }):
-		answer.say(http.StatusNotFound, "User not found.", "No source that could be asked knows this person.", "Check the identifier.")
-	case optionalFault(slots) != nil:
+	case knowsNobody(slots, false):
+		answer.unknown()
+	case optionalFault(slots) != nil: // an optional source counts where nothing else was asked
 		answer.refuse(optionalFault(slots), "No source answered.")
+	case knowsNobody(slots, true):
+		answer.unknown()
 	default:
 		answer.say(http.StatusFailedDependency, "Nothing could be asked.", unaskable(slots), "Look the person up by an identifier that a source accepts; /v1/providers lists them.")
 	}
@@ -112,6 +115,11 @@ func assemble(l *Live, q Query, a asked, parts []normalize.Part, slots []slot, n
 // stoodIn tells that the source failed now, and that what it said before stands in.
 func stoodIn(slots []slot, source *Source) bool {
 	return slices.ContainsFunc(slots, func(s slot) bool { return s.source == source && s.outcome != Failed })
+}
+
+// knowsNobody tells that a source answered that it knows no such person.
+func knowsNobody(slots []slot, optional bool) bool {
+	return slices.ContainsFunc(slots, func(s slot) bool { return s.outcome == Absent && s.source.Optional == optional })
 }
 
 func optionalFault(slots []slot) []sourceFault {
@@ -150,6 +158,10 @@ func results(slots []slot) []SourceResult {
 
 func (a *Answer) say(status int, title, reason, resolution string) {
 	a.Status, a.Error, a.Reason, a.Resolution = status, title, reason, resolution
+}
+
+func (a *Answer) unknown() {
+	a.say(http.StatusNotFound, "User not found.", "No source that could be asked knows this person.", "Check the identifier.")
 }
 
 // refuse answers with nothing but what went wrong; the status is the faults'.
@@ -298,13 +310,32 @@ func (a *Answer) tag(q Query) string {
 		IncompleteFields []string
 		Kinds            []string
 		Fields, Sources  []string
-		Provenance       bool
-	}{a.Status, a.Data, a.IncompleteFields, kinds, q.Fields, q.Sources, q.Provenance})
+		Provenance       normalize.Provenance
+	}{a.Status, a.Data, a.IncompleteFields, kinds, q.Fields, q.Sources, ageless(a.Provenance)})
 	if err != nil {
 		return ""
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:16])
+}
+
+// ageless is a copy without the ages, which differ from one asking to the next.
+func ageless(p normalize.Provenance) normalize.Provenance {
+	timeless := maps.Clone(p)
+	forget := func(claims []normalize.Claim) []normalize.Claim {
+		claims = slices.Clone(claims)
+		for i := range claims {
+			claims[i].Age = 0
+		}
+		return claims
+	}
+	for member, d := range timeless {
+		if d.Winner != nil {
+			d.Winner = &forget([]normalize.Claim{*d.Winner})[0]
+		}
+		timeless[member] = normalize.Decision{Winner: d.Winner, Agreeing: forget(d.Agreeing), Losing: forget(d.Losing)}
+	}
+	return timeless
 }
 
 // childErrors are what is wrong with each source that counts, in their order: why

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -157,27 +158,40 @@ func recordKey(tenant string, s *step) cache.Key {
 	return cache.NewKey(parts...)
 }
 
-// cost is about how many bytes a cached answer occupies. It need not be exact:
-// it keeps a record of fifty roles from counting as much as an empty one.
+// cost is about how many bytes a cached answer occupies: the struct, and all
+// that it points to. It walks whatever there is, so that a member added to the
+// profile tomorrow is counted too.
 func cost(k kept) int64 {
-	const (
-		base    = 1 << 10 // the structs themselves, the key, the cache's own books
-		element = 96      // a list's element without its texts
-	)
-	p, size := &k.reply.Record.Profile, int64(base)
-	size += int64(len(p.UserName) + len(p.DisplayName) + len(p.Organization) + len(p.Title))
-	size += element * int64(len(p.Emails)+len(p.PhoneNumbers)+len(p.Addresses)+len(p.Organizations)+len(p.Groups)+len(p.URLs)+len(p.Photos)+len(k.reply.Record.IDs))
-	for _, role := range p.Roles {
-		size += element + int64(len(role.Value)+len(role.Display)+len(role.Scope))
-		for _, permission := range role.Permissions {
-			size += 16 + int64(len(permission))
-		}
-	}
-	for name, values := range k.reply.Record.Attributes {
-		size += element + int64(len(name))
-		for _, value := range values {
-			size += 16 + int64(len(value))
-		}
-	}
-	return size
+	v := reflect.ValueOf(k)
+	return width(v.Type()) + pointed(v)
 }
+
+// pointed is about how many bytes are behind a value's pointers.
+func pointed(v reflect.Value) (size int64) {
+	switch v.Kind() {
+	case reflect.String:
+		return int64(v.Len())
+	case reflect.Slice:
+		size = int64(v.Cap()) * width(v.Type().Elem())
+		for i := range v.Len() {
+			size += pointed(v.Index(i))
+		}
+	case reflect.Map:
+		const books = 2 // of a map's slots about half are free, and each has a byte of its hash
+		for entry := v.MapRange(); entry.Next(); {
+			key, value := entry.Key(), entry.Value()
+			size += books*(width(key.Type())+width(value.Type())) + pointed(key) + pointed(value)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() && v.Type() != reflect.TypeFor[*time.Location]() { // time zones are shared by all
+			size = width(v.Type().Elem()) + pointed(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			size += pointed(v.Field(i))
+		}
+	}
+	return size // of an interface nothing: it is the cause of a fault, which others may share
+}
+
+func width(t reflect.Type) int64 { return int64(t.Size()) } //nolint:gosec // no type is larger than an int64 can say

@@ -74,9 +74,11 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	known, links := live.resolve(asked)
 	steps := plan(live, asked, known)
 	if unusable(steps, asked.kind) {
-		return Answer{}, &RequestError{Status: http.StatusBadRequest, Title: "Bad request.",
+		return Answer{}, &RequestError{
+			Status: http.StatusBadRequest, Title: "Bad request.",
 			Reason:     "The identifier cannot be what the sources that use it expect.",
-			Resolution: "Check the form of the value after " + asked.kind + ":."}
+			Resolution: "Check the form of the value after " + asked.kind + ":.",
+		}
 	}
 	slots := g.run(ctx, live, asked, steps, q.Want)
 	if errors.Is(ctx.Err(), context.Canceled) {

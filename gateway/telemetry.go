@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"muster/adapters"
 )
 
 // telemetry is what the gateway tells of its lookups: a span for each, with one
@@ -87,7 +89,7 @@ func (t *telemetry) beginSource(ctx context.Context, source *Source) (context.Co
 // an SRE looks for first: is it them, or is it us who do not ask?
 func (t *telemetry) endSource(ctx context.Context, span trace.Span, s *slot) {
 	defer span.End()
-	t.lookups.Add(ctx, 1, metric.WithAttributes(attribute.String("source", s.source.Name), attribute.String("result", cacheResult(s.from))))
+	t.lookups.Add(ctx, 1, metric.WithAttributes(attribute.String("source", s.source.Name), attribute.String("result", cacheResult(s))))
 	span.SetAttributes(
 		attribute.String("muster.outcome", string(s.outcome)),
 		attribute.String("muster.from", s.from),
@@ -96,7 +98,11 @@ func (t *telemetry) endSource(ctx context.Context, span trace.Span, s *slot) {
 	if s.from == fromUpstream || s.from == fromShared {
 		status = s.reply.Status
 	}
-	if s.fault != nil {
+	switch {
+	case s.fault == nil:
+	case adapters.Abandoned(s.fault):
+		span.SetAttributes(attribute.String("error.type", "canceled"))
+	default:
 		kind := s.fault.Kind.String()
 		span.SetAttributes(attribute.String("muster.kind", kind), attribute.String("error.type", kind))
 		span.SetStatus(codes.Error, kind)
@@ -108,13 +114,13 @@ func (t *telemetry) endSource(ctx context.Context, span trace.Span, s *slot) {
 }
 
 // cacheResult names what the cache had, in the words of a dashboard.
-func cacheResult(from string) string {
-	switch from {
-	case fromCache:
-		return "hit"
-	case fromUpstream:
+func cacheResult(s *slot) string {
+	switch {
+	case s.from == fromUpstream, s.outcome == Failed: // also where nothing is kept and nobody is to be asked
 		return "miss"
+	case s.from == fromCache:
+		return "hit"
 	default:
-		return from
+		return s.from
 	}
 }

@@ -2,7 +2,10 @@ package config
 
 import (
 	"net"
+	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,8 +92,11 @@ func fileKeys() []document.Key[fileParts] {
 			f.listen = n
 			document.Decode(n, &f.static.Listen, listenKeys())
 		}},
-		{Name: "callers", About: "who may ask", Read: notBuilt[fileParts]("callers' tokens")},
+		{Name: "callers", About: "who may ask", Read: notBuilt[fileParts]("callers' tokens", "remove the key, and let nobody but this machine reach the listeners")},
 		{Name: "tenants", About: "customers, and what the upstreams call them", Required: true, Read: func(f *fileParts, n *document.Node) {
+			if n.Kind() == document.Mapping && len(n.Fields()) == 0 {
+				n.Errorf("no tenant is named").Suggest("for example {acme: {}}")
+			}
 			for _, field := range n.Fields() {
 				t := &tenant{name: field.Key}
 				document.Decode(field.Value, t, tenantKeys())
@@ -99,7 +105,7 @@ func fileKeys() []document.Key[fileParts] {
 		}},
 		{Name: "identifiers", About: "what a caller may send", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic, identifierKeys()) }},
 		{Name: "providers", About: "the sources, in the order of answers", Required: true, Read: func(f *fileParts, n *document.Node) {
-			for _, item := range n.Items() {
+			for _, item := range some(n) {
 				e := &entry{node: item}
 				document.Decode(item, e, entryKeys())
 				f.dynamic.providers = append(f.dynamic.providers, e)
@@ -109,15 +115,15 @@ func fileKeys() []document.Key[fileParts] {
 		{Name: "budget", About: "bounds of a whole lookup", Read: func(f *fileParts, n *document.Node) {
 			document.Decode(n, &f.dynamic.budget, []document.Key[budget]{
 				{Name: "total", About: "its time", Read: func(b *budget, n *document.Node) {
-					if b.total = n.Duration(); b.total == 0 {
-						n.Errorf("a lookup needs some time")
+					if b.total = n.Duration(); b.total == 0 && isZero(n) {
+						n.Errorf("a lookup needs some time").Suggest("for example 3s")
 					}
 				}},
 				{Name: "waves", About: "how far a chain of identifiers is followed", Read: func(b *budget, n *document.Node) { b.waves = int(n.Int(1, 10)) }},
 			})
 		}},
 		{Name: "merge", About: "who wins", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic, mergeKeys()) }},
-		{Name: "policies", About: "which members a caller sees", Read: notBuilt[fileParts]("policies")},
+		{Name: "policies", About: "which members a caller sees", Read: notBuilt[fileParts]("policies", "remove the key: whoever reaches the listeners sees everything, so they are held to loopback")},
 		{Name: "egress", About: "where connections may go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic.egress, egressKeys()) }},
 		{Name: "cache", About: "how much is remembered", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static, cacheKeys()) }},
 		{Name: "secrets", About: "how often secret files are read again", Read: notInForce("secrets", func(n *document.Node) {
@@ -133,9 +139,9 @@ func fileKeys() []document.Key[fileParts] {
 
 // notBuilt refuses a key that decides who sees what and that this version does
 // not have: to ignore it would be to open what somebody meant to close.
-func notBuilt[T any](what string) func(*T, *document.Node) {
+func notBuilt[T any](what, instead string) func(*T, *document.Node) {
 	return func(_ *T, n *document.Node) {
-		n.Errorf("%s are not part of this version", what).Suggest("remove the key and keep the listeners on loopback")
+		n.Key().Errorf("%s are not part of this version", what).Suggest("%s", instead)
 	}
 }
 
@@ -172,19 +178,19 @@ func listenKeys() []document.Key[Listen] {
 	return []document.Key[Listen]{
 		{Name: "address", About: "the public listener", Read: func(l *Listen, n *document.Node) { l.Address = hostPort(n) }},
 		{Name: "admin", About: "the admin listener", Read: func(l *Listen, n *document.Node) { l.Admin = hostPort(n) }},
-		{Name: "tls", About: "certificate of the public listener", Read: notBuilt[Listen]("TLS listeners")},
+		{Name: "tls", About: "certificate of the public listener", Read: notBuilt[Listen]("TLS listeners", "remove the key, and listen on loopback")},
 		{Name: "trusted_proxies", About: "whose forwarding headers are believed", Read: func(_ *Listen, n *document.Node) {
 			if len(n.Items()) > 0 {
-				n.Errorf("trusted proxies are not part of this version").Suggest("remove the key: forwarding headers are never believed")
+				n.Key().Errorf("trusted proxies are not part of this version").Suggest("remove the key: forwarding headers are never believed")
 			}
 		}},
 		{Name: "cors", About: "pages that may call from a browser", Read: func(l *Listen, n *document.Node) {
 			document.Decode(n, l, []document.Key[Listen]{{Name: "origins", About: "exact origins", Read: func(l *Listen, n *document.Node) {
 				for _, item := range n.OneOrMore() {
-					if origin := item.Text(); strings.HasPrefix(origin, "https://") || strings.HasPrefix(origin, "http://") {
-						l.Origins = append(l.Origins, origin)
+					if origin := item.Text(); item.Kind() == document.Scalar && !isOrigin(origin) {
+						item.Errorf("not an origin: %q", origin).Suggest("scheme, host and port as browsers write them, for example https://app.example.com")
 					} else {
-						item.Errorf("not an origin: %q", origin).Suggest("for example https://app.example.com")
+						l.Origins = append(l.Origins, origin)
 					}
 				}
 			}}})
@@ -192,12 +198,58 @@ func listenKeys() []document.Key[Listen] {
 	}
 }
 
+// hostPort reads an address to listen on, "" when it is none.
 func hostPort(n *document.Node) string {
 	text := n.Text()
-	if _, _, err := net.SplitHostPort(text); err != nil && text != "" {
-		n.Errorf("not an address to listen on: %q", text).Suggest("for example \"127.0.0.1:8080\" or \":8080\"")
+	if n.Kind() == document.Scalar && !isAddress(text) {
+		n.Errorf("not an address to listen on: %q", text).Suggest("for example \"127.0.0.1:8080\"")
+		return ""
 	}
 	return text
+}
+
+// isAddress tells whether a text is host:port, the host perhaps left out. Whether
+// there is such a port is for the system to say.
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	_, numeric := strconv.ParseUint(port, 10, 64)
+	return err == nil && numeric == nil
+}
+
+// isOrigin tells whether a text is what a browser sends as its origin.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && text == strings.ToLower(u.Scheme+"://"+u.Host)
+}
+
+// isBaseAddress tells whether a text is an address that paths can be put behind.
+func isBaseAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && u.Fragment == ""
+}
+
+// isHostPattern tells whether a text is a host, perhaps with its port, or *.suffix.
+func isHostPattern(text string) bool {
+	return net.ParseIP(text) != nil || adapters.Setting{Format: "host"}.Fits(strings.TrimPrefix(text, "*."))
+}
+
+// isZero tells whether a time span or a size is of nothing; what is neither has
+// been reported.
+func isZero(n *document.Node) bool {
+	span, err := time.ParseDuration(n.Text())
+	return err == nil && span == 0 || zeroBytes.MatchString(n.Text())
+}
+
+var zeroBytes = regexp.MustCompile(`^0+ ?([KMG]i)?B?$`)
+
+// some are the items of a list that must have one. An empty list of those who
+// may would read as nobody to one and as everybody to another.
+func some(n *document.Node) []*document.Node {
+	items := n.Items()
+	if n.Kind() == document.List && len(items) == 0 {
+		n.Errorf("the list is empty").Suggest("write at least one, or remove the key")
+	}
+	return items
 }
 
 func tenantKeys() []document.Key[tenant] {
@@ -208,13 +260,13 @@ func tenantKeys() []document.Key[tenant] {
 				t.defaultIdentifier = n
 			}
 		}},
-		{Name: "providers", About: "when given, only these sources", Read: func(t *tenant, n *document.Node) { t.providers = n.Items() }},
+		{Name: "providers", About: "when given, only these sources", Read: func(t *tenant, n *document.Node) { t.providers = some(n) }},
 	}
 }
 
 func identifierKeys() []document.Key[dynamic] {
 	return []document.Key[dynamic]{
-		{Name: "accept", About: "kinds that a caller may send", Read: func(d *dynamic, n *document.Node) { d.accept = n.Items() }},
+		{Name: "accept", About: "kinds that a caller may send", Read: func(d *dynamic, n *document.Node) { d.accept = some(n) }},
 		{Name: "links", About: "known links between identifiers", Read: func(d *dynamic, n *document.Node) {
 			document.Decode(n, d, []document.Key[dynamic]{{Name: "file", About: "YAML or CSV, relative to this file", Required: true, Read: func(d *dynamic, n *document.Node) { d.links = n }}})
 		}},
@@ -230,10 +282,10 @@ func entryKeys() []document.Key[entry] {
 		{Name: "required", About: "its failure is the lookup's", Read: func(e *entry, n *document.Node) { e.required = n.Bool() }},
 		{Name: "optional", About: "its failure never makes an answer partial", Read: func(e *entry, n *document.Node) {
 			if e.optional = n.Bool(); e.optional && e.required {
-				n.Errorf("a source cannot be both required and optional")
+				n.Key().Errorf("a source cannot be both required and optional").Suggest("remove one of them")
 			}
 		}},
-		{Name: "tenants", About: "when given, only for these", Read: func(e *entry, n *document.Node) { e.tenants = n.Items() }},
+		{Name: "tenants", About: "when given, only for these", Read: func(e *entry, n *document.Node) { e.tenants = some(n) }},
 		{Name: "limits", About: "over the definition's, key by key", Read: func(_ *entry, n *document.Node) {
 			scratch := adapters.DefaultLimits()
 			adapters.ReadLimits(&scratch, n)
@@ -247,12 +299,13 @@ func entryKeys() []document.Key[entry] {
 
 func mergeKeys() []document.Key[dynamic] {
 	return []document.Key[dynamic]{
-		{Name: "order", About: "sources, first wins", Read: func(d *dynamic, n *document.Node) { d.order = n.Items() }},
+		{Name: "order", About: "sources, first wins", Read: func(d *dynamic, n *document.Node) { d.order = some(n) }},
 		{Name: "fields", About: "rules of single members", Read: func(d *dynamic, n *document.Node) {
 			for _, f := range n.Fields() {
 				rule := fieldRule{member: f.Key}
 				if !slices.Contains(normalize.Members(), f.Key.Text()) {
 					document.UnknownName(f.Key, "member", normalize.Members())
+					continue
 				}
 				document.Decode(f.Value, &rule, fieldRuleKeys())
 				d.fields = append(d.fields, rule)
@@ -262,30 +315,34 @@ func mergeKeys() []document.Key[dynamic] {
 }
 
 func fieldRuleKeys() []document.Key[fieldRule] {
-	only := func(r *fieldRule, n *document.Node, member string) bool {
+	only := func(r *fieldRule, n *document.Node, rule, member string) bool {
 		if r.member.Text() != member {
-			n.Errorf("only %s can be ruled so", member)
+			n.Errorf("only %s has the rule `%s`", member, rule).Suggest("the rule of %s is its `order` of sources", r.member.Text())
 		}
 		return r.member.Text() == member
 	}
 	return []document.Key[fieldRule]{
 		{Name: "authority", About: "the source that decides (of active)", Read: func(r *fieldRule, n *document.Node) {
-			if only(r, n, "active") {
+			if only(r, n, "authority", "active") {
 				r.authority = n
 			}
 		}},
 		{Name: "prefer", About: "verified (of emails)", Read: func(r *fieldRule, n *document.Node) {
-			if only(r, n, "emails") && n.OneOf("verified") != "" {
+			if only(r, n, "prefer", "emails") && n.OneOf("verified") != "" {
 				r.prefer = n
 			}
 		}},
-		{Name: "order", About: "the member's own order; \"*\" is all others", Read: func(r *fieldRule, n *document.Node) { r.order = n.Items() }},
+		{Name: "order", About: "the member's own order; \"*\" is all others", Read: func(r *fieldRule, n *document.Node) { r.order = some(n) }},
 	}
 }
 
 func egressKeys() []document.Key[adapters.Egress] {
 	return []document.Key[adapters.Egress]{
-		{Name: "private", About: "hosts that may have private addresses", Read: func(e *adapters.Egress, n *document.Node) { e.Private = n.Texts() }},
+		{Name: "private", About: "hosts that may have private addresses", Read: func(e *adapters.Egress, n *document.Node) {
+			for _, item := range n.OneOrMore() {
+				e.Private = append(e.Private, hostPattern(item))
+			}
+		}},
 		{Name: "connect", About: "where a host's connections really go", Read: func(e *adapters.Egress, n *document.Node) {
 			for _, f := range n.Fields() {
 				e.Connect = append(e.Connect, readConnect(f))
@@ -301,25 +358,31 @@ type connectEntry struct {
 }
 
 func readConnect(f document.Field) adapters.Connect {
-	c := connectEntry{Connect: adapters.Connect{Host: f.Key.Text()}}
-	if strings.Contains(strings.TrimPrefix(c.Host, "*."), "*") || c.Host == "" {
-		f.Key.Errorf("not a host: %q", c.Host).Suggest("an exact host, or *.example.com")
-	}
+	c := connectEntry{Connect: adapters.Connect{Host: hostPattern(f.Key)}}
 	document.Decode(f.Value, &c, []document.Key[connectEntry]{
 		{Name: "address", About: "host:port", Required: true, Read: func(c *connectEntry, n *document.Node) {
-			if c.Address = n.Text(); !strings.Contains(c.Address, ":") || strings.HasPrefix(c.Address, ":") {
-				n.Errorf("not host:port: %q", c.Address)
+			if c.Address = n.Text(); n.Kind() == document.Scalar && (!isAddress(c.Address) || strings.HasPrefix(c.Address, ":")) {
+				n.Errorf("not host:port: %q", c.Address).Suggest("for example 127.0.0.1:9003")
+				c.Address = ""
 			}
 		}},
 		{Name: "insecure", About: "true: plaintext also beyond this machine", Read: func(c *connectEntry, n *document.Node) { c.insecure = n.Bool() }},
 		{Name: "plaintext", About: "true: no TLS on the way; only to loopback", Read: func(c *connectEntry, n *document.Node) {
-			if c.Plaintext = n.Bool(); c.Plaintext && !c.insecure && !loopback(c.Address) {
+			if c.Plaintext = n.Bool(); c.Plaintext && !c.insecure && c.Address != "" && !loopback(c.Address) {
 				n.Errorf("credentials and personal data would leave this machine unencrypted").
 					Suggest("use an address on loopback, TLS, or say insecure: true aloud")
 			}
 		}},
 	})
 	return c.Connect
+}
+
+func hostPattern(n *document.Node) string {
+	text := n.Text()
+	if n.Kind() == document.Scalar && !isHostPattern(text) {
+		n.Errorf("not a host: %q", text).Suggest("an exact host, or *.example.com")
+	}
+	return text
 }
 
 // loopback tells whether an address to dial or to listen on is this machine alone.
@@ -335,18 +398,18 @@ func loopback(address string) bool {
 func cacheKeys() []document.Key[Static] {
 	return []document.Key[Static]{
 		{Name: "size", About: "memory for records", Read: func(s *Static, n *document.Node) {
-			if s.CacheBytes = n.Bytes(); s.CacheBytes < 1<<20 && n.Text() != "" {
+			if s.CacheBytes = n.Bytes(); s.CacheBytes < 1<<20 && (s.CacheBytes > 0 || isZero(n)) {
 				n.Errorf("the cache needs at least 1MiB")
 			}
 		}},
-		{Name: "redis", About: "a second tier for many replicas", Read: notBuilt[Static]("Redis caches")},
+		{Name: "redis", About: "a second tier for many replicas", Read: notBuilt[Static]("Redis caches", "remove the key: records are kept in memory alone")},
 	}
 }
 
 func telemetryKeys() []document.Key[Telemetry] {
 	return []document.Key[Telemetry]{
 		{Name: "otlp", About: "base address of an OTLP/HTTP collector", Read: func(t *Telemetry, n *document.Node) {
-			if t.OTLP = n.Text(); !strings.HasPrefix(t.OTLP, "http://") && !strings.HasPrefix(t.OTLP, "https://") {
+			if t.OTLP = n.Text(); n.Kind() == document.Scalar && !isBaseAddress(t.OTLP) {
 				n.Errorf("not a collector's address: %q", t.OTLP).Suggest("for example http://otel-collector:4318")
 			}
 		}},

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -36,26 +35,39 @@ func linkKeyOf(tenant, kind, value string) linkKey {
 	return linkKey{tenant, kind, value}
 }
 
-// linkRow is one person in the file, with where to point when it is wrong.
+// linksReader reads the file that `identifiers.links` names.
+type linksReader struct {
+	links   *links
+	tenants []string
+	kinds   []string        // nil for any
+	lines   map[linkKey]int // where an identifier stands
+}
+
+// linkRow is one person in the file.
 type linkRow struct {
 	tenant *document.Node
 	ids    []document.Field
-	node   *document.Node
 }
 
 // readLinks reads the file that the node names: YAML, or CSV with a tenant
-// column and a column per kind.
+// column and a column per kind. Without kinds, any will do.
 func readLinks(n *document.Node, tenants, kinds []string, problems *document.Problems) *links {
-	path := relative(n.File(), n.Text())
-	content, err := os.ReadFile(path)
-	if err != nil {
-		n.Errorf("the links file %q cannot be read", n.Text())
+	name := n.Text()
+	if n.Kind() != document.Scalar {
 		return nil
 	}
-	l := &links{byIdentifier: map[linkKey]map[string]string{}}
+	path := relative(n.File(), name)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		n.Errorf("the links file cannot be read: %s", reason(err)).Suggest("a relative path is relative to this file")
+		return nil
+	}
+	r := linksReader{&links{byIdentifier: map[linkKey]map[string]string{}}, tenants, kinds, map[linkKey]int{}}
 	if strings.EqualFold(filepath.Ext(path), ".csv") {
-		l.readCSV(n, content, tenants, kinds)
-		return l
+		if file := document.ReadPlain(path, content, problems); file != nil {
+			r.readCSV(file)
+		}
+		return r.links
 	}
 	root := document.Read(path, content, problems)
 	if root == nil {
@@ -63,87 +75,147 @@ func readLinks(n *document.Node, tenants, kinds []string, problems *document.Pro
 	}
 	for _, item := range root.Items() {
 		var row linkRow
-		row.node = item
 		document.Decode(item, &row, []document.Key[linkRow]{
 			{Name: "tenant", About: "whose person it is", Required: true, Read: func(r *linkRow, n *document.Node) { r.tenant = n }},
 			{Name: "ids", About: "{KIND: value, …}", Required: true, Read: func(r *linkRow, n *document.Node) { r.ids = n.Fields() }},
 		})
-		l.addRow(row, tenants, kinds)
+		r.addRow(row)
 	}
-	return l
+	return r.links
 }
 
-func (l *links) addRow(row linkRow, tenants, kinds []string) {
-	if row.tenant == nil {
-		return
-	}
-	tenant := row.tenant.Text()
-	if !slices.Contains(tenants, tenant) {
-		document.UnknownName(row.tenant, "tenant", tenants)
-		return
-	}
-	ids := map[string]string{}
+func (r *linksReader) knows(kind string) bool {
+	return r.kinds == nil || slices.Contains(r.kinds, kind)
+}
+
+func (r *linksReader) addRow(row linkRow) {
+	ids, at := map[string]string{}, map[string]*document.Node{}
 	for _, f := range row.ids {
-		if !slices.Contains(kinds, f.Key.Text()) {
-			document.UnknownName(f.Key, "kind of identifier", kinds)
-			continue
+		kind, value := f.Key.Text(), f.Value.Text()
+		switch {
+		case !r.knows(kind):
+			document.UnknownName(f.Key, "kind of identifier", r.kinds)
+		case f.Value.Kind() != document.Scalar:
+		case strings.TrimSpace(value) == "":
+			f.Value.Errorf("the identifier is empty").Suggest("leave the kind out")
+		default:
+			ids[kind], at[kind] = normalize.CanonicalID(kind, value), f.Value
 		}
-		ids[f.Key.Text()] = normalize.CanonicalID(f.Key.Text(), f.Value.Text())
 	}
-	if kind := l.add(tenant, ids); kind != "" {
-		row.node.Errorf("this %s is linked to another person already", kind).Suggest("one identifier names one person")
+	if row.tenant == nil || oneOf(row.tenant, "tenant", r.tenants) == "" {
+		return
+	}
+	if kind, line := r.add(row.tenant.Text(), ids, func(kind string) int { return at[kind].Line() }); kind != "" {
+		at[kind].Errorf("this %s is linked to another person already", kind).Suggest("one identifier names one person; the other stands on line %d", line)
 	}
 }
 
 // add files a person under each of their identifiers, and returns the kind of
-// one that is another person's already.
-func (l *links) add(tenant string, ids map[string]string) string {
+// one that is another person's already, and the line of that.
+func (r *linksReader) add(tenant string, ids map[string]string, line func(kind string) int) (string, int) {
 	for _, kind := range slices.Sorted(maps.Keys(ids)) {
-		if _, taken := l.byIdentifier[linkKeyOf(tenant, kind, ids[kind])]; taken {
-			return kind
+		if taken, ok := r.lines[linkKeyOf(tenant, kind, ids[kind])]; ok {
+			return kind, taken
 		}
 	}
 	for kind, value := range ids {
-		l.byIdentifier[linkKeyOf(tenant, kind, value)] = ids
+		key := linkKeyOf(tenant, kind, value)
+		r.links.byIdentifier[key], r.lines[key] = ids, line(kind)
 	}
-	return ""
+	return "", 0
 }
 
-func (l *links) readCSV(n *document.Node, content []byte, tenants, kinds []string) {
-	rows := csv.NewReader(bytes.NewReader(content))
+func (r *linksReader) readCSV(file *document.Plain) {
+	rows := csv.NewReader(strings.NewReader(file.Text()))
+	rows.TrimLeadingSpace = true
 	header, err := rows.Read()
-	if err != nil || !slices.Contains(header, "tenant") {
-		n.Errorf("the links file %q has no column tenant", n.Text()).Suggest("its first line names the columns: tenant and kinds of identifiers")
-		return
-	}
-	for _, column := range header {
-		if column != "tenant" && !slices.Contains(kinds, column) {
-			n.Errorf("the links file %q has a column %q, which is no kind of identifier", n.Text(), column).Suggest("known: %s", strings.Join(kinds, ", "))
-			return
+	if err != nil || !r.headerIsRight(file, rows, header) {
+		if err != nil {
+			notCSV(file, err)
 		}
+		return
 	}
 	for {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			return
 		}
-		line, _ := rows.FieldPos(0)
 		if err != nil {
-			n.Errorf("the links file %q, line %d: not CSV", n.Text(), line)
+			notCSV(file, err)
 			return
 		}
-		tenant, ids := "", map[string]string{}
-		for i, column := range header {
-			if value := strings.TrimSpace(row[i]); column == "tenant" {
-				tenant = value
-			} else if value != "" {
-				ids[column] = normalize.CanonicalID(column, value)
+		r.addCSV(file, rows, header, row)
+	}
+}
+
+func notCSV(file *document.Plain, err error) {
+	if errors.Is(err, io.EOF) {
+		file.Errorf(1, 1, 1, "the file is empty").Suggest("its first line names the columns: tenant and kinds of identifiers")
+		return
+	}
+	line, column, what := 1, 1, err
+	if found := (*csv.ParseError)(nil); errors.As(err, &found) {
+		line, column, what = found.Line, found.Column, found.Err
+	}
+	p := file.Errorf(line, column, 1, "not CSV: %v", what)
+	if errors.Is(what, csv.ErrFieldCount) {
+		p.Suggest("every line has as many as the first, which names the columns")
+	}
+}
+
+// headerIsRight checks the columns. Their names are trimmed on the way.
+func (r *linksReader) headerIsRight(file *document.Plain, rows *csv.Reader, header []string) bool {
+	right := true
+	for i, column := range header {
+		header[i] = strings.TrimSpace(column)
+		line, at := rows.FieldPos(i)
+		switch {
+		case slices.Contains(header[:i], header[i]):
+			file.Errorf(line, at, len(column), "the column %q stands twice", header[i])
+		case header[i] != "tenant" && !r.knows(header[i]):
+			p := file.Errorf(line, at, len(column), "the column %q is no kind of identifier", header[i])
+			if near := document.Closest(header[i], append(slices.Clone(r.kinds), "tenant")); near != "" {
+				p.Suggest("did you mean %q?", near)
+			} else {
+				p.Suggest("columns are separated by commas; known: tenant, %s", strings.Join(r.kinds, ", "))
 			}
+		default:
+			continue
 		}
-		if !slices.Contains(tenants, tenant) {
-			n.Errorf("the links file %q, line %d: unknown tenant %q", n.Text(), line, tenant).Suggest("known: %s", strings.Join(tenants, ", "))
-		} else if kind := l.add(tenant, ids); kind != "" {
-			n.Errorf("the links file %q, line %d: this %s is linked to another person already", n.Text(), line, kind)
+		right = false
+	}
+	if right && !slices.Contains(header, "tenant") {
+		file.Errorf(1, 1, 1, "there is no column tenant").Suggest("the first line names the columns: tenant and kinds of identifiers")
+		right = false
+	}
+	return right
+}
+
+func (r *linksReader) addCSV(file *document.Plain, rows *csv.Reader, header, row []string) {
+	tenant, ids := "", map[string]string{}
+	report := func(column, format string, args ...any) *document.Problem {
+		i := slices.Index(header, column)
+		line, at := rows.FieldPos(i)
+		return file.Errorf(line, at, len(row[i]), format, args...)
+	}
+	for i, column := range header {
+		if value := strings.TrimSpace(row[i]); column == "tenant" {
+			tenant = value
+		} else if value != "" {
+			ids[column] = normalize.CanonicalID(column, value)
 		}
+	}
+	if len(r.tenants) > 0 && !slices.Contains(r.tenants, tenant) {
+		p := report("tenant", "unknown tenant %q", tenant)
+		if near := document.Closest(tenant, r.tenants); near != "" {
+			p.Suggest("did you mean %q?", near)
+		} else {
+			p.Suggest("known: %s", strings.Join(r.tenants, ", "))
+		}
+		return
+	}
+	line, _ := rows.FieldPos(0)
+	if kind, other := r.add(tenant, ids, func(string) int { return line }); kind != "" {
+		report(kind, "this %s is linked to another person already", kind).Suggest("one identifier names one person; the other stands on line %d", other)
 	}
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,6 +28,8 @@ type File struct {
 	secrets secrets
 	dynamic dynamic
 	sources []*source
+	unbound []string // names of entries without a definition
+	unnamed bool     // some entries have no name that could be read
 	tenants map[string]*gateway.Tenant
 	accept  []string
 	rules   normalize.Rules
@@ -40,6 +44,7 @@ type source struct {
 	settings   adapters.Settings
 	transport  http.RoundTripper
 	tenants    []string
+	wrong      bool // its definition has mistakes
 }
 
 // Load reads and checks a gateway's file and all that it names. Its error lists
@@ -70,6 +75,7 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 		static:  Static{Telemetry: Telemetry{Sample: 1}, CacheBytes: 256 << 20},
 		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}},
 	}
+	concealBySound(root)
 	document.Decode(root, &parts, fileKeys())
 	parts.notes = append(parts.notes, limitsNotInForce(root)...)
 
@@ -108,28 +114,37 @@ func (f *File) checkListen(n *document.Node) {
 
 // bindSources finds and compiles the definition of every entry.
 func (f *File) bindSources(folder string, problems *document.Problems) {
+	f.unnamed = len(f.dynamic.providers) == 0 // which has been reported
 	libraries := libraries(filepath.Join(folder, "providers"), problems)
 	seen := map[string]*document.Node{}
 	for _, e := range f.dynamic.providers {
-		if e.use == nil {
-			continue
-		}
-		s := f.bindSource(e, libraries)
-		if s == nil {
-			continue
-		}
 		at := e.use
 		if e.name != nil {
 			at = e.name
 		}
+		s := f.bindSource(e, libraries, problems)
+		if s == nil {
+			e.conceal(nil)
+			if at != nil && at.Kind() == document.Scalar {
+				f.unbound = append(f.unbound, at.Text())
+			} else {
+				f.unnamed = true
+			}
+			continue
+		}
+		f.sources = append(f.sources, s)
+		if at.Kind() != document.Scalar {
+			f.unnamed = true
+			continue
+		}
 		if s.name == normalize.Links || s.name == normalize.Self || !sourceName(s.name) {
-			at.Errorf("not a source's name: %q", s.name).Suggest("lower-case letters, digits and hyphens; not links nor self")
+			at.Errorf("not a source's name: %q", s.name).Suggest("lower-case letters, digits and hyphens, a letter first; not links nor self")
 		}
 		if first, twice := seen[s.name]; twice {
 			at.Errorf("two sources are named %q", s.name).Suggest("the other stands at %s; give one of them a `name`", first.Position())
+			continue
 		}
 		seen[s.name] = at
-		f.sources = append(f.sources, s)
 	}
 }
 
@@ -145,7 +160,8 @@ func libraries(folder string, problems *document.Problems) []adapters.Library {
 	return []adapters.Library{folderLibrary(folder, problems), catalog.Library(problems)}
 }
 
-// folderLibrary reads definitions from a folder.
+// folderLibrary reads definitions from a folder. One that is there and cannot be
+// read is a mistake: the next library may have another of the same name.
 func folderLibrary(folder string, problems *document.Problems) adapters.Library {
 	return func(name string) *document.Node {
 		if !sourceName(name) {
@@ -153,37 +169,72 @@ func folderLibrary(folder string, problems *document.Problems) adapters.Library 
 		}
 		path := filepath.Join(folder, name+".yaml")
 		content, err := os.ReadFile(path)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			document.ReadPlain(path, nil, problems).Errorf(1, 1, 1, "the definition cannot be read: %v", reason(err))
 			return nil
 		}
 		return document.Read(path, content, problems)
 	}
 }
 
-func (f *File) bindSource(e *entry, libraries []adapters.Library) *source {
-	name := e.use.Text()
+// definitionNames are the definitions that an entry may use.
+func definitionNames(folder string) []string {
+	names := catalog.Names()
+	own, _ := filepath.Glob(filepath.Join(folder, "*.yaml")) // only a malformed pattern fails
+	for _, path := range own {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".yaml"))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// bindSource is nil when the entry has no definition.
+func (f *File) bindSource(e *entry, libraries []adapters.Library, problems *document.Problems) *source {
+	if e.use == nil {
+		return nil
+	}
+	name, before := e.use.Text(), problems.Len()
 	resolved := adapters.Resolve(name, libraries...)
 	if resolved == nil {
-		p := e.use.Errorf("no definition named %q", name)
-		if near := document.Closest(name, catalog.Names()); near != "" {
-			p.Suggest("did you mean %q?", near)
-		} else {
-			p.Suggest("it is looked for in ./providers beside this file, then in the catalog: %s", strings.Join(catalog.Names(), ", "))
+		if e.use.Kind() == document.Scalar && problems.Len() == before {
+			f.noDefinition(e.use)
 		}
 		return nil
 	}
-	s := &source{entry: e, name: name, definition: adapters.Compile(resolved.With(e.node)), settings: adapters.Settings{}}
+	resolved = resolved.With(e.node)
+	s := &source{entry: e, name: name, definition: adapters.Compile(resolved), settings: adapters.Settings{}}
 	if e.name != nil {
 		s.name = e.name.Text()
 	}
+	s.wrong = problems.Len() > before
+	e.conceal(s.definition)
 	f.fill(s)
 	transport, err := adapters.NewTransport(&f.dynamic.egress, s.definition.TLS())
 	if err != nil {
-		e.node.Errorf("%v", err)
-		return nil
+		resolved.Merged.Field("tls").Errorf("%v", err)
+		return s
 	}
 	s.transport = transport
 	return s
+}
+
+func (f *File) noDefinition(use *document.Node) {
+	names := definitionNames(filepath.Join(filepath.Dir(use.File()), "providers"))
+	p := use.Errorf("no definition named %q", use.Text())
+	if near := document.Closest(use.Text(), names); near != "" {
+		p.Suggest("did you mean %q?", near)
+		return
+	}
+	p.Suggest("it is looked for in ./providers beside this file, then in the catalog; there are: %s", strings.Join(names, ", "))
+}
+
+// certain tells whether all is known that definitions say. Where it is not, what
+// else depends on them is no mistake of its own.
+func (f *File) certain() bool {
+	return !f.unnamed && len(f.unbound) == 0 && !slices.ContainsFunc(f.sources, func(s *source) bool { return s.wrong })
 }
 
 // fill reads the settings of a source, and says which are unknown, unfit or missing.
@@ -196,10 +247,12 @@ func (f *File) fill(s *source) {
 	if s.entry.with != nil {
 		given = s.entry.with.Fields()
 	}
+	var meant []string // by settings that are written otherwise
 	for _, field := range given {
 		i := slices.Index(known, field.Key.Text())
 		if i < 0 {
 			document.UnknownName(field.Key, "setting", known)
+			meant = append(meant, document.Closest(field.Key.Text(), known))
 			continue
 		}
 		setting := s.definition.Settings()[i]
@@ -208,17 +261,31 @@ func (f *File) fill(s *source) {
 		}
 		value, ok := f.secrets.resolve(field.Value)
 		if ok && !setting.Fits(value.Reveal()) {
-			field.Value.Errorf("the setting %q is not of the form %s", setting.Name, setting.Format)
+			field.Value.Errorf("the setting %q is not of the form %s", setting.Name, setting.Format).Suggest("%s", forms()[setting.Format])
 		}
 		s.settings[setting.Name] = value
 	}
 	for _, setting := range s.definition.Settings() {
+		if s.entry.with != nil && s.entry.with.Kind() != document.Mapping || slices.Contains(meant, setting.Name) {
+			continue // it is there, and wrong
+		}
 		if _, ok := s.settings[setting.Name]; !ok && setting.Required && setting.Default == "" && s.definition.UsesSetting(setting.Name) {
 			s.entry.node.Errorf("the setting %q of %s is missing", setting.Name, s.name).Suggest("add it under with: %s", about(setting))
 		}
 	}
 	for _, reference := range s.definition.Secrets() {
 		s.settings[reference.Text()], _ = f.secrets.resolve(reference)
+	}
+}
+
+// forms says of each format of a setting what fits.
+func forms() map[string]string {
+	return map[string]string{
+		"host":  "a host and perhaps a port, for example api.example.com: no scheme, no path",
+		"int":   "a whole number from 0, without leading zeros",
+		"uuid":  "for example 0d2f6c1e-7a0b-4a55-9f0c-2f0f4c5b8a11",
+		"label": "one part of a host's name: letters, digits and hyphens",
+		"email": "for example jane@acme.example",
 	}
 }
 
@@ -239,10 +306,7 @@ func (f *File) bindTenants() {
 	}
 	for _, s := range f.sources {
 		for _, n := range s.entry.tenants {
-			if !slices.Contains(tenantNames, n.Text()) {
-				document.UnknownName(n, "tenant", tenantNames)
-			}
-			s.tenants = append(s.tenants, n.Text())
+			s.tenants = append(s.tenants, oneOf(n, "tenant", tenantNames))
 		}
 	}
 }
@@ -251,8 +315,8 @@ func (f *File) bindTenant(t *tenant) *gateway.Tenant {
 	bound := &gateway.Tenant{Name: t.name.Text(), IDs: map[string]string{}}
 	known := f.tenantValueNames()
 	for _, field := range t.ids {
-		if !slices.Contains(known, field.Key.Text()) {
-			document.UnknownName(field.Key, "source or {tenant.NAME}", known)
+		if f.certain() {
+			oneOf(field.Key, "source or {tenant.NAME}", known)
 		}
 		bound.IDs[field.Key.Text()] = field.Value.Text()
 	}
@@ -260,10 +324,7 @@ func (f *File) bindTenant(t *tenant) *gateway.Tenant {
 		bound.DefaultIdentifier = t.defaultIdentifier.Text()
 	}
 	for _, n := range t.providers {
-		if !slices.Contains(f.sourceNames(), n.Text()) {
-			document.UnknownName(n, "source", f.sourceNames())
-		}
-		bound.Providers = append(bound.Providers, n.Text())
+		bound.Providers = append(bound.Providers, f.oneSource(n))
 	}
 	return bound
 }
@@ -284,17 +345,38 @@ func (f *File) tenantValueNames() []string {
 	return slices.Compact(names)
 }
 
+// oneOf reads a name that must be among those known. Where none is, that has been
+// reported already.
+func oneOf(n *document.Node, what string, known []string) string {
+	name := n.Text()
+	if n.Kind() == document.Scalar && len(known) > 0 && !slices.Contains(known, name) {
+		document.UnknownName(n, what, known)
+	}
+	return name
+}
+
+// oneSource reads the name of a source.
+func (f *File) oneSource(n *document.Node) string {
+	if f.unnamed {
+		return n.Text()
+	}
+	return oneOf(n, "source", f.sourceNames())
+}
+
 func (f *File) sourceNames() []string {
 	names := make([]string, len(f.sources))
 	for i, s := range f.sources {
 		names[i] = s.name
 	}
-	return names
+	return append(names, f.unbound...)
 }
 
 // kinds are all kinds of identifiers that anybody needs, yields or accepts.
 func (f *File) kinds() (needed, all []string) {
 	for _, s := range f.sources {
+		if s.wrong {
+			continue
+		}
 		bound := f.bind(s)
 		for _, set := range bound.Needs() {
 			for _, kind := range set {
@@ -315,34 +397,41 @@ func (f *File) kinds() (needed, all []string) {
 
 // bindIdentifiers checks what a caller may send, and reads the links.
 func (f *File) bindIdentifiers(problems *document.Problems) {
-	if problems.Len() > 0 {
-		return // definitions that are wrong would make every kind look unknown
-	}
-	needed, all := f.kinds()
+	needed, kinds := f.kinds()
 	f.accept = needed
 	if f.dynamic.accept != nil {
 		f.accept = nil
 	}
 	for _, n := range f.dynamic.accept {
-		if !slices.Contains(all, n.Text()) && n.Text() != "email" && n.Text() != "username" {
-			document.UnknownName(n, "kind of identifier", all)
+		if f.certain() && n.Text() != "email" && n.Text() != "username" {
+			oneOf(n, "kind of identifier", kinds)
 		}
 		f.accept = append(f.accept, n.Text())
 	}
 	for _, t := range f.dynamic.tenants {
-		if n := t.defaultIdentifier; n != nil && !slices.Contains(f.accept, n.Text()) {
-			n.Errorf("the default identifier %q is not accepted", n.Text()).Suggest("identifiers.accept has: %s", strings.Join(f.accept, ", "))
+		n := t.defaultIdentifier
+		if n != nil && (f.dynamic.accept != nil || f.certain()) && !slices.Contains(f.accept, n.Text()) {
+			n.Errorf("the default identifier %q is not accepted", n.Text()).Suggest("accepted are: %s", strings.Join(f.accept, ", "))
 		}
 	}
-	if f.dynamic.links != nil {
-		all = append(all, f.accept...)
-		tenants := make([]string, 0, len(f.dynamic.tenants))
-		for _, t := range f.dynamic.tenants {
-			tenants = append(tenants, t.name.Text())
-		}
-		f.links = readLinks(f.dynamic.links, tenants, all, problems)
+	if f.dynamic.links == nil {
+		return
 	}
+	kinds = append(kinds, f.accept...)
+	slices.Sort(kinds)
+	kinds = slices.Compact(kinds)
+	if !f.certain() {
+		kinds = nil
+	}
+	tenants := make([]string, 0, len(f.dynamic.tenants))
+	for _, t := range f.dynamic.tenants {
+		tenants = append(tenants, t.name.Text())
+	}
+	f.links = readLinks(f.dynamic.links, tenants, kinds, problems)
 }
+
+// everyOther stands, in an order of sources, for all that it does not name.
+const everyOther = "*"
 
 // bindMerge checks the order of sources, everywhere that one is given.
 func (f *File) bindMerge() {
@@ -351,25 +440,33 @@ func (f *File) bindMerge() {
 	read := func(nodes []*document.Node) []string {
 		var order []string
 		for _, n := range nodes {
-			if !slices.Contains(names, n.Text()) && n.Text() != "*" {
-				document.UnknownName(n, "source", names)
+			if n.Text() != everyOther {
+				f.oneSource(n)
+			}
+			if slices.Contains(order, n.Text()) && n.Kind() == document.Scalar {
+				n.Errorf("%q stands twice in this order", n.Text())
 			}
 			order = append(order, n.Text())
 		}
 		return order
 	}
-	if f.dynamic.order != nil {
-		f.rules.Order = slices.DeleteFunc(read(f.dynamic.order), func(name string) bool { return name == "*" })
-		for _, name := range names { // those left out stand behind, as configured
-			if !slices.Contains(f.rules.Order, name) {
-				f.rules.Order = append(f.rules.Order, name)
+	if order := read(f.dynamic.order); order != nil {
+		var others []string // as configured
+		for _, name := range names {
+			if !slices.Contains(order, name) {
+				others = append(others, name)
 			}
+		}
+		if at := slices.Index(order, everyOther); at >= 0 {
+			f.rules.Order = slices.Concat(order[:at], others, order[at+1:])
+		} else {
+			f.rules.Order = slices.Concat(order, others)
 		}
 	}
 	for _, r := range f.dynamic.fields {
 		rule := normalize.FieldRule{Order: read(r.order)}
 		if r.authority != nil {
-			rule.Authority = read([]*document.Node{r.authority})[0]
+			rule.Authority = f.oneSource(r.authority)
 		}
 		if r.prefer != nil {
 			rule.Prefer = r.prefer.Text()
@@ -380,22 +477,27 @@ func (f *File) bindMerge() {
 
 // bind makes the source of an entry.
 func (f *File) bind(s *source) *adapters.Source {
-	return s.definition.Bind(s.name, s.settings, f.dynamic.limits, s.entry.node.Field("limits"), s.transport)
+	own := s.entry.node.Field("limits")
+	if own.Kind() == document.Null {
+		own = nil // written and left empty, which has been reported
+	}
+	return s.definition.Bind(s.name, s.settings, f.dynamic.limits, own, s.transport)
 }
 
 // Live makes a configuration that a gateway can answer by. Every call makes
-// breakers and pools of its own. The wrap, when not nil, goes around each
-// source's transport.
+// breakers of its own. The wrap, when not nil, goes around each source's
+// transport.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper) *gateway.Live {
 	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total}
 	if f.links != nil {
 		live.Links = f.links
 	}
 	for _, s := range f.sources {
+		wrapped := *s
 		if wrap != nil {
-			s.transport = wrap(s.transport)
+			wrapped.transport = wrap(s.transport)
 		}
-		bound := f.bind(s)
+		bound := f.bind(&wrapped)
 		guards := guard.New(s.name, bound.Limits(), telemetry)
 		live.Sources = append(live.Sources, &gateway.Source{
 			Name: s.name, About: s.definition.About, Chain: s.definition.Chain, Hash: bound.Hash(),

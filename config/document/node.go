@@ -58,6 +58,7 @@ type Node struct {
 	items    []*Node
 	line     int
 	column   int
+	key      *Node // of a mapping's value
 	file     *file
 	problems *Problems
 }
@@ -153,6 +154,7 @@ func (b *builder) buildFields(n *Node, y *yaml.Node) {
 			continue
 		}
 		seen[key.text] = key
+		value.key = key
 		n.fields = append(n.fields, Field{Key: key, Value: value})
 	}
 }
@@ -168,6 +170,17 @@ func (n *Node) Kind() Kind {
 // Position is "file:line:column", as an editor can open it.
 func (n *Node) Position() string {
 	return fmt.Sprintf("%s:%d:%d", n.file.name, n.line, n.column)
+}
+
+// Line is the line that the node stands on, from 1.
+func (n *Node) Line() int { return n.line }
+
+// Key is the key that the node is the value of; the node itself where it is none.
+func (n *Node) Key() *Node {
+	if n.key == nil {
+		return n
+	}
+	return n.key
 }
 
 // File is the name of the file the node stands in.
@@ -238,8 +251,13 @@ func (n *Node) expect(want Kind) bool {
 		return true
 	}
 	p := n.Errorf("expected %v, found %v", want, n.kind)
-	if want == Scalar && n.kind == Mapping && len(n.fields) == 1 && n.fields[0].Value.kind == Null {
+	switch {
+	case n.kind == Null && n.key != nil:
+		p.Suggest("give it a value or remove the line")
+	case want == Scalar && n.kind == Mapping && len(n.fields) == 1 && n.fields[0].Value.kind == Null:
 		p.Suggest("a text that begins with a brace needs quotes: \"{%s}\"", n.fields[0].Key.text)
+	case want == List && n.kind == Scalar:
+		p.Suggest("a list of one is written [%s]", n.text)
 	}
 	return false
 }
@@ -250,7 +268,7 @@ func Overlay(base, over *Node) *Node {
 	if base == nil {
 		return over
 	}
-	if over == nil {
+	if over == nil || len(over.fields) == 0 {
 		return base
 	}
 	merged := *over

@@ -19,7 +19,7 @@ func Read(name string, src []byte, problems *Problems) *Node {
 	f := newFile(name, src)
 	if at := invalidUTF8(src); at >= 0 {
 		line, column := f.positionOf(at)
-		p := problems.add(f, line, column, 1, "the file is not UTF-8 text")
+		p := problems.add(f, line, column, 1, notUTF8)
 		if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) {
 			p.Suggest("it looks like UTF-16; save it as UTF-8")
 		}
@@ -56,6 +56,8 @@ func Read(name string, src []byte, problems *Problems) *Node {
 	}
 	return node
 }
+
+const notUTF8 = "the file is not UTF-8 text"
 
 // isNothing tells whether a document was begun and nothing written into it.
 func isNothing(y *yaml.Node) bool {
@@ -118,10 +120,9 @@ func reportSyntax(f *file, problems *Problems, err error) {
 	case strings.Contains(found.Message, "control characters"):
 		message, hint = fmt.Sprintf("not YAML: the control character %U", there), "remove it, or write it as an escape inside double quotes"
 	}
-	line, column := f.within(mark.Line, mark.Column)
-	f.concealBySound(line)
-	p := problems.add(f, line, column, 1, strings.TrimSpace(message))
+	p := problems.add(f, mark.Line, mark.Column, 1, message)
 	p.Hint = hint
+	f.concealBySound(p.Line)
 }
 
 // soundsSecret finds what is written behind keys that sound like a credential's,

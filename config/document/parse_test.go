@@ -91,7 +91,7 @@ func TestReadRefuses(t *testing.T) {
 		{"open single quote", "a: {b: 'it}\nc: d\n", []string{"1:8 «'» not YAML: this quote is never closed | close it, or write it twice inside single quotes"}},
 		{"open brace", "{a: 1", []string{"1:1 «{» not YAML: this { is never closed"}},
 		{"open bracket", "a: 1\nb: [1,\n  2 # three\n", []string{"2:4 «[» not YAML: this [ is never closed"}},
-		{"nothing behind a bracket", "[", []string{"1:1 «[» not YAML: the file ends where a value was expected"}},
+		{"nothing behind a bracket", "[", []string{"1:2 «» not YAML: the file ends where a value was expected"}},
 		{"other bracket", "a: [b, c}\n", []string{"1:9 «}» not YAML: did not find expected ',' or ']' | is a comma missing, or a quote? The bracket opens on line 1"}},
 		{"comma missing", "a: {\n  b: 1\n  c: 2\n}\n", []string{"3:4 «:» not YAML: did not find expected ',' or '}' | is a comma missing, or a quote? The bracket opens on line 1"}},
 		{"closing alone", "}", []string{"1:1 «}» not YAML: did not find expected node content"}},

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -67,9 +68,12 @@ func (f *file) positionOf(offset int) (line, column int) {
 }
 
 // within is the position that the file has nearest to one that it may not have:
-// a library that has read the last line stands behind it.
+// what has read the last line stands behind it.
 func (f *file) within(line, column int) (int, int) {
-	line = min(max(line, 1), len(f.lines))
+	if line > len(f.lines) {
+		line, column = len(f.lines), math.MaxInt
+	}
+	line = max(line, 1)
 	return line, min(max(column, 1), 1+utf8.RuneCountInString(f.line(line)))
 }
 

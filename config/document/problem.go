@@ -130,6 +130,7 @@ func (e *Error) Error() string {
 }
 
 func (ps *Problems) add(f *file, line, column, width int, message string) *Problem {
+	line, column = f.within(line, column)
 	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Source: f.shown(line), Message: message, file: f}
 	ps.list = append(ps.list, p)
 	return p

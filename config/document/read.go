@@ -21,22 +21,28 @@ type Key[T any] struct {
 // and required keys that are missing are reported; keys are read in the order
 // of the table, so that one may rely on what an earlier one has read.
 func Decode[T any](n *Node, into *T, keys []Key[T]) {
-	if n == nil || !n.expect(Mapping) {
-		return
-	}
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.Name
 	}
+	if n == nil {
+		return
+	}
+	if n.kind != Mapping {
+		n.Errorf("expected %v, found %v", Mapping, n.kind).Suggest("its keys are: %s", strings.Join(names, ", "))
+		return
+	}
+	var meant []string // by keys that are written otherwise
 	for _, f := range n.fields {
 		if !slices.Contains(names, f.Key.text) {
 			UnknownName(f.Key, "key", names)
+			meant = append(meant, Closest(f.Key.text, names))
 		}
 	}
 	for _, k := range keys {
 		value := n.Field(k.Name)
 		switch {
-		case value == nil && k.Required:
+		case value == nil && k.Required && !slices.Contains(meant, k.Name):
 			n.Errorf("the key %q is missing", k.Name).Suggest("%s", k.About)
 		case value == nil:
 		case value.kind == Null:
@@ -107,7 +113,7 @@ func (n *Node) Int(low, high int64) int64 {
 	}
 	v, err := strconv.ParseInt(n.text, 10, 64)
 	if err != nil || v < low || v > high {
-		if high == math.MaxInt64 {
+		if high >= math.MaxInt32 && (err != nil || v < low) {
 			n.Errorf("expected a whole number of at least %d, found %q", low, n.text)
 		} else {
 			n.Errorf("expected a whole number from %d to %d, found %q", low, high, n.text)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,10 @@ type tokenRequest struct {
 
 // tokenless is how long a token is kept whose reply states no lifetime.
 const tokenless = 5 * time.Minute
+
+// maxTokenLifetime caps what a token endpoint may claim: a wrong unit must not
+// keep a token for years.
+const maxTokenLifetime = 24 * time.Hour
 
 // credential is an auth bound to a deployment's settings. It is safe for
 // concurrent use.
@@ -86,17 +91,16 @@ func (c *credential) authorize(ctx context.Context, r *http.Request) (string, er
 }
 
 func (b *basicAuth) set(r *http.Request, v *values, formEncoded bool) error {
-	encode := clean
+	username, err := b.username.render(v, clean)
+	if err != nil {
+		return err
+	}
+	password, err := b.password.render(v, clean)
+	if err != nil {
+		return err
+	}
 	if formEncoded { // RFC 6749, 2.3.1: both are form-encoded before they are joined
-		encode = func(s string) (string, error) { return url.QueryEscape(s), nil }
-	}
-	username, err := b.username.render(v, encode)
-	if err != nil {
-		return err
-	}
-	password, err := b.password.render(v, encode)
-	if err != nil {
-		return err
+		username, password = url.QueryEscape(username), url.QueryEscape(password)
 	}
 	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(username+":"+password)))
 	return nil
@@ -158,7 +162,7 @@ func (c *credential) fetch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", transportFault(ctx, err, "fetching a token")
 	}
-	defer discard(response.Body)
+	defer func() { _ = response.Body.Close() }()
 	const maxTokenReply = 64 << 10
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxTokenReply))
 	if err != nil {
@@ -203,11 +207,11 @@ func tokenFault(response *http.Response) *Fault {
 // tokenLifetime is how long a token is used: until shortly before it expires,
 // so that it does not die on the way.
 func tokenLifetime(expiresIn string) time.Duration {
-	seconds, err := time.ParseDuration(expiresIn + "s")
-	if err != nil || seconds <= 0 {
+	lifetime, ok := secondsOf(expiresIn, maxTokenLifetime)
+	if !ok || lifetime == 0 {
 		return tokenless
 	}
-	return seconds - min(30*time.Second, seconds/10)
+	return lifetime - min(30*time.Second, lifetime/10)
 }
 
 func (c *credential) tokenRequest(ctx context.Context) (*http.Request, error) {
@@ -255,7 +259,7 @@ func (c *credential) tokenRequest(ctx context.Context) (*http.Request, error) {
 func authKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{
 		{Name: "none", About: "true: the upstream asks for no credential", Read: func(_ *auth, n *document.Node) {
-			if !n.Bool() {
+			if !n.Bool() && strings.EqualFold(n.Text(), "false") { // anything else has been reported
 				n.Errorf("none: false says nothing").Suggest("name the auth kind instead")
 			}
 		}},
@@ -263,7 +267,7 @@ func authKeys(c *normalize.Compiler) []document.Key[auth] {
 			t := append(template{{literal: "Bearer "}}, parseTemplate(n, n.Text(), 0, inAuth())...)
 			a.send = []parameter{{"Authorization", t}}
 		}},
-		{Name: "header", About: "{NAME: value}: headers of the upstream's own", Read: func(a *auth, n *document.Node) { a.send = parseParameters(n, inAuth()) }},
+		{Name: "header", About: "{NAME: value}: headers of the upstream's own", Read: func(a *auth, n *document.Node) { a.send = parseHeaders(n, inAuth()) }},
 		{Name: "basic", About: "{username, password}", Read: func(a *auth, n *document.Node) {
 			a.basic = &basicAuth{}
 			document.Decode(n, a.basic, []document.Key[basicAuth]{
@@ -362,10 +366,10 @@ func apiTokenKeys(c *normalize.Compiler) []document.Key[auth] {
 			a.fetch.json = &b
 		}},
 		{Name: "query", About: "query parameters of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.query = parseParameters(n, inAuth()) }},
-		{Name: "headers", About: "headers of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.headers = parseParameters(n, inAuth()) }},
+		{Name: "headers", About: "headers of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.headers = parseHeaders(n, inAuth()) }},
 		{Name: "token", About: "path of the token in the reply", Required: true, Read: func(a *auth, n *document.Node) { a.fetch.token = c.Paths(n) }},
 		{Name: "expires_in", About: "path of its lifetime in seconds", Read: func(a *auth, n *document.Node) { a.fetch.expiresIn = c.Paths(n) }},
-		{Name: "send", About: "headers that carry it; default {Authorization: \"Bearer {token}\"}", Read: func(a *auth, n *document.Node) { a.send = parseParameters(n, inSend()) }},
+		{Name: "send", About: "headers that carry it; default {Authorization: \"Bearer {token}\"}", Read: func(a *auth, n *document.Node) { a.send = parseHeaders(n, inSend()) }},
 	}
 }
 
@@ -400,13 +404,6 @@ func (a *auth) templates() []template {
 type readCloser = io.ReadCloser
 
 func newBody(content []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(content)) }
-
-// discard closes a body after reading a little of what is left, so that the
-// connection can be used again.
-func discard(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, 4<<10)
-	_ = body.Close()
-}
 
 // transportFault classifies what kept a reply from coming. Go's own error holds
 // the address, and with it a person's identifier: only the step is told.

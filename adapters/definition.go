@@ -3,6 +3,8 @@ package adapters
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -122,17 +124,32 @@ func Compile(r *Resolved) *Definition {
 		d.mapping = c.Mapping(n.Field("profile"), n.Field("ids"))
 		d.check(r)
 	}
-	d.hash = contentHash(n.Without("tests", "about", "limits", "redact"))
+	content := sha256.New()
+	writeContent(content, n.Without("tests", "about", "limits", "redact"))
+	d.hash = hex.EncodeToString(content.Sum(nil)[:8])
 	return d
 }
 
-func contentHash(n *document.Node) string {
-	content, err := n.JSON()
-	if err != nil {
-		return ""
+// writeContent writes what a node says, so that no two that say something else
+// read the same. Comments, quotes and layout are not written.
+func writeContent(w io.Writer, n *document.Node) {
+	switch n.Kind() {
+	case document.Scalar:
+		_, _ = fmt.Fprintf(w, "%t%d:%s", n.IsText(), len(n.Text()), n.Text())
+	case document.List:
+		_, _ = fmt.Fprintf(w, "list%d:", len(n.Items()))
+		for _, item := range n.Items() {
+			writeContent(w, item)
+		}
+	case document.Mapping:
+		_, _ = fmt.Fprintf(w, "mapping%d:", len(n.Fields()))
+		for _, f := range n.Fields() {
+			writeContent(w, f.Key)
+			writeContent(w, f.Value)
+		}
+	default:
+		_, _ = io.WriteString(w, "null")
 	}
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:8])
 }
 
 var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -167,7 +184,7 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 				d.lookups = append(d.lookups, parseEndpoint(item, inRequest(), inHost()))
 			}
 		}},
-		{Name: "headers", About: "added to every lookup", Read: func(d *Definition, n *document.Node) { d.headers = parseParameters(n, inRequest()) }},
+		{Name: "headers", About: "added to every lookup", Read: func(d *Definition, n *document.Node) { d.headers = parseHeaders(n, inRequest()) }},
 		{Name: "query", About: "added to every lookup", Read: func(d *Definition, n *document.Node) { d.query = parseParameters(n, inRequest()) }},
 		{Name: "json", About: "body of a POST lookup", Read: func(d *Definition, n *document.Node) {
 			b := parseBody(n, inRequest())
@@ -228,6 +245,12 @@ func (d *Definition) check(r *Resolved) {
 	if len(d.mapping.Members()) == 0 && len(d.mapping.IDs()) == 0 {
 		n.Errorf("the definition maps nothing").Suggest("write `profile:`, or `ids:` for a source that only yields identifiers")
 	}
+	if isEmptyList(n.Field("lookup")) {
+		n.Field("lookup").Errorf("a lookup is missing here").Suggest("write METHOD https://…")
+	}
+	if isEmptyList(r.Own.Field("tests")) {
+		r.Own.Field("tests").Errorf("a test is missing here").Suggest("write {name, with, request, reply, expect}")
+	}
 	writes := func(key string) bool { return r.Own.Field(key) != nil }
 	if !writes("tests") && (!writes("use") || slices.ContainsFunc([]string{"lookup", "response", "ids", "profile"}, writes)) {
 		n.Errorf("the key \"tests\" is missing").Suggest("a definition carries at least one test: {name, with, request, reply, expect}")
@@ -242,6 +265,8 @@ func (d *Definition) check(r *Resolved) {
 	d.checkSettings(n)
 	d.checkSecrets(r)
 }
+
+func isEmptyList(n *document.Node) bool { return n.Kind() == document.List && len(n.Items()) == 0 }
 
 // checkSecrets finds references to secrets. A definition names no file and no
 // variable of a deployment: it would carry one deployment's paths to all.

@@ -79,6 +79,9 @@ func inlineTestKeys() []document.Key[inlineTest] {
 		{Name: "reply", About: "what comes back; without it nothing may be sent", Read: func(t *inlineTest, n *document.Node) {
 			t.reply = &inlineReply{status: http.StatusOK}
 			document.Decode(n, t.reply, inlineReplyKeys())
+			if bodies := n.Only("json", "text", "file"); n.Kind() == document.Mapping && len(bodies.Fields()) > 1 {
+				bodies.Fields()[1].Key.Errorf("a reply has one body: json, text or file").Suggest("remove one of them")
+			}
 		}},
 		{Name: "expect", About: "what must be made of it", Required: true, Read: func(t *inlineTest, n *document.Node) { document.Decode(n, &t.expect, inlineExpectKeys()) }},
 	}

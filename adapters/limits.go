@@ -2,6 +2,9 @@ package adapters
 
 import (
 	"math"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"muster/config/document"
@@ -77,7 +80,7 @@ func limitKeys() []document.Key[Limits] {
 		{Name: "breaker", About: "when a source is left alone", Read: func(l *Limits, n *document.Node) { document.Decode(n, &l.Breaker, breakerKeys()) }},
 		{Name: "cache", About: "how long records are kept", Read: func(l *Limits, n *document.Node) { document.Decode(n, &l.Cache, lifetimeKeys()) }},
 		{Name: "max_bytes", About: "of a reply, after decompression", Read: func(l *Limits, n *document.Node) {
-			if l.MaxBytes = n.Bytes(); l.MaxBytes == 0 {
+			if l.MaxBytes = n.Bytes(); l.MaxBytes == 0 && noBytes.MatchString(n.Text()) {
 				n.Errorf("a reply of no bytes is none")
 			}
 		}},
@@ -86,7 +89,11 @@ func limitKeys() []document.Key[Limits] {
 
 func breakerKeys() []document.Key[Breaker] {
 	return []document.Key[Breaker]{
-		{Name: "failures", About: "share of failing calls that opens it", Read: func(b *Breaker, n *document.Node) { b.Failures = n.Percent() }},
+		{Name: "failures", About: "share of failing calls that opens it", Read: func(b *Breaker, n *document.Node) {
+			if b.Failures = n.Percent(); b.Failures == 0 && noShare.MatchString(n.Text()) {
+				n.Errorf("a source without a failure would be left alone").Suggest("for example 50%%")
+			}
+		}},
 		{Name: "window", About: "the time over which calls are counted", Read: func(b *Breaker, n *document.Node) { b.Window = positive(n) }},
 		{Name: "min", About: "calls within the window below which it never opens", Read: func(b *Breaker, n *document.Node) { b.Min = int(n.Int(1, math.MaxInt32)) }},
 		{Name: "open", About: "how long it stays open", Read: func(b *Breaker, n *document.Node) { b.Open = positive(n) }},
@@ -106,35 +113,31 @@ func isWord(n *document.Node, word string) bool {
 	return n.Kind() == document.Scalar && n.Text() == word
 }
 
+// noBytes and noShare are the sizes and the shares of nothing; what is no size
+// and no share at all has been reported.
+var (
+	noBytes = regexp.MustCompile(`^0+ *([KMG]i)?B? *$`)
+	noShare = regexp.MustCompile(`^[+-]?[0.]+%$`)
+)
+
+// positive reads a time span that is longer than zero.
 func positive(n *document.Node) time.Duration {
-	before := n.Duration()
-	if before == 0 && n.Kind() == document.Scalar && (n.Text() == "0" || n.Text() == "0s") {
-		n.Errorf("must be longer than zero")
+	span := n.Duration()
+	if span == 0 && n.Kind() == document.Scalar {
+		if written, err := time.ParseDuration(n.Text()); err == nil && written == 0 { // else it has been reported
+			n.Errorf("must be longer than zero")
+		}
 	}
-	return before
+	return span
 }
 
 func readRate(n *document.Node) Rate {
-	text := n.Text()
-	for unit, per := range map[string]time.Duration{"/s": time.Second, "/m": time.Minute, "/h": time.Hour} {
-		if calls, ok := cutNumber(text, unit); ok {
-			return Rate{Calls: calls, Per: per}
-		}
+	count, unit, _ := strings.Cut(n.Text(), "/")
+	calls, err := strconv.ParseUint(count, 10, 31)
+	per := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
+	if err != nil || calls == 0 || per == 0 {
+		n.Errorf("expected a rate, found %q", n.Text()).Suggest("for example 20/s, 300/m, 5000/h or none")
+		return Rate{}
 	}
-	n.Errorf("expected a rate, found %q", text).Suggest("for example 20/s, 300/m, 5000/h or none")
-	return Rate{}
-}
-
-func cutNumber(text, suffix string) (int, bool) {
-	if len(text) <= len(suffix) || text[len(text)-len(suffix):] != suffix {
-		return 0, false
-	}
-	number := 0
-	for _, r := range text[:len(text)-len(suffix)] {
-		if r < '0' || r > '9' || number > math.MaxInt32/10 {
-			return 0, false
-		}
-		number = number*10 + int(r-'0')
-	}
-	return number, number > 0
+	return Rate{Calls: int(calls), Per: per}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -158,7 +159,7 @@ type received struct {
 
 // receive reads a reply, at most limit bytes of its body after decompression.
 func receive(ctx context.Context, r *http.Response, limit int64) (received, error) {
-	defer discard(r.Body)
+	defer func() { _ = r.Body.Close() }() // read to its end, or not worth waiting for its end
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		fault := transportFault(ctx, err, "reading the reply")
@@ -288,11 +289,13 @@ func allPresent(wanted []comparison, at *normalize.Cursor) bool {
 }
 
 // allEqual tells whether nothing at the paths differs from what was asked for.
-// What is absent does not differ.
+// What the record leaves out does not differ, nor does an identifier or a setting
+// that nobody gave. A tenant's value must be there: without it the record may be
+// another tenant's.
 func allEqual(wanted []comparison, at *normalize.Cursor, v *values) bool {
 	for _, c := range wanted {
 		want, err := c.want.render(v, clean)
-		if missing := (absentError{}); errors.As(err, &missing) {
+		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space != "tenant" {
 			continue // not asked for in this lookup
 		}
 		if err != nil {
@@ -373,34 +376,37 @@ func (r *response) retryAfterOf(got received, root *normalize.Cursor, now time.T
 	case "http_date":
 		return retryAfterHeader(text, now)
 	case "seconds":
-		seconds, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return 0
-		}
-		return capped(seconds)
+		after, _ := secondsOf(text, maxRetryAfter)
+		return after
 	default:
 		at, some, err := normalize.Epoch(rule.as).Time(normalize.Number(text))
 		if err != nil || !some {
 			return 0
 		}
-		return capped(at.Sub(now).Seconds())
+		return within(at.Sub(now), maxRetryAfter)
 	}
 }
 
 // retryAfterHeader reads seconds or a date (RFC 9110, 10.2.3).
 func retryAfterHeader(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		return capped(seconds)
+	if after, ok := secondsOf(text, maxRetryAfter); ok {
+		return after
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return capped(at.Sub(now).Seconds())
+		return within(at.Sub(now), maxRetryAfter)
 	}
 	return 0
 }
 
-func capped(seconds float64) time.Duration {
-	if !(seconds > 0) {
-		return 0
+// secondsOf reads a count of seconds as a time span from 0 to most; ok tells
+// whether the text is a number. One that no float holds is most, as is one that
+// no time span holds.
+func secondsOf(text string, most time.Duration) (span time.Duration, ok bool) {
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(seconds) {
+		return 0, false
 	}
-	return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
+	return time.Duration(max(0, min(seconds, most.Seconds())) * float64(time.Second)), true
 }
+
+func within(span, most time.Duration) time.Duration { return max(0, min(span, most)) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -34,7 +33,7 @@ type parameter struct {
 // endpoint parses "METHOD https://host/path?query" (GET when no method stands).
 func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 	text := n.Text()
-	if text == "" {
+	if n.Kind() != document.Scalar { // which has been reported
 		return Lookup{}
 	}
 	lookup := Lookup{method: http.MethodGet}
@@ -81,7 +80,7 @@ func parsePathSegments(n *document.Node, path string, offset int, in spaces) []t
 				n.ErrorfAt(offset, len(text), "%q has characters that a path does not allow", part.literal).Suggest("percent-encode them")
 			}
 		}
-		if text == "." || text == ".." {
+		if plain, err := url.PathUnescape(text); err == nil && isDots(plain) {
 			n.ErrorfAt(offset, len(text), "the segment %q %v", text, errDots)
 		}
 		segments = append(segments, segment)
@@ -97,10 +96,25 @@ func parseQueryText(n *document.Node, query string, offset int, in spaces) []par
 	}
 	for _, pair := range strings.Split(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		parameters = append(parameters, parameter{name, parseTemplate(n, value, offset+len(name)+1, in)})
+		p := parameter{name, parseTemplate(n, value, offset+len(name)+1, in)}
+		p.name = decoded(n, p.name, offset, len(pair))
+		for i := range p.value {
+			p.value[i].literal = decoded(n, p.value[i].literal, offset, len(pair))
+		}
+		parameters = append(parameters, p)
 		offset += len(pair) + 1
 	}
 	return parameters
+}
+
+// decoded is what a part of an address's query stands for: all of a query is
+// encoded when it is sent, and what an author has encoded must not be so twice.
+func decoded(n *document.Node, literal string, offset, width int) string {
+	text, err := url.QueryUnescape(literal)
+	if err != nil {
+		n.ErrorfAt(offset, width, "%q has a percent sign that encodes nothing", literal).Suggest("write %%25 for the sign itself")
+	}
+	return text
 }
 
 // parseParameters reads a mapping of names to templates.
@@ -111,6 +125,27 @@ func parseParameters(n *document.Node, in spaces) []parameter {
 	}
 	return parameters
 }
+
+// parseHeaders reads the names and values of headers, and refuses what no header
+// can carry: a request with it would never be sent.
+func parseHeaders(n *document.Node, in spaces) []parameter {
+	headers := parseParameters(n, in)
+	for i, h := range headers {
+		f := n.Fields()[i]
+		if !headerName.MatchString(h.name) {
+			f.Key.Errorf("not a header's name: %q", h.name).Suggest("letters, digits and hyphens")
+		}
+		for _, part := range h.value {
+			if _, err := clean(part.literal); err != nil {
+				f.Value.Errorf("the value of the header %q %v", h.name, err)
+			}
+		}
+	}
+	return headers
+}
+
+// headerName is a token (RFC 9110, 5.6.2).
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // body is a JSON body with placeholders inside its strings. It is kept as a
 // tree, so that a value can never break out of its string.
@@ -214,7 +249,7 @@ func (b *body) render(out *bytes.Buffer, v *values) error {
 	return nil
 }
 
-// needs are the identifiers that the lookup's own address asks for.
+// templates are all templates of the lookup's own address.
 func (l *Lookup) templates() []template {
 	all := append([]template{l.host}, l.path...)
 	for _, p := range l.query {
@@ -225,9 +260,12 @@ func (l *Lookup) templates() []template {
 
 var errDots = errors.New("would leave its place in the path")
 
+// isDots tells whether a segment means this folder or the one above (RFC 3986, 3.3).
+func isDots(segment string) bool { return segment == "." || segment == ".." }
+
 // segment percent-encodes everything but RFC 3986's unreserved characters.
 func segment(value string) (string, error) {
-	if value == "." || value == ".." {
+	if isDots(value) {
 		return "", errDots
 	}
 	if _, err := clean(value); err != nil {
@@ -264,27 +302,24 @@ func (l *Lookup) url(v *values, extra []parameter) (*url.URL, error) {
 	if !fits("host", host) {
 		return nil, unfitError{reference{space: "settings", name: "host"}, "does not make a host"}
 	}
-	var escaped strings.Builder
+	var path, escaped strings.Builder
 	for _, s := range l.path {
 		text, err := s.render(v, segment)
 		if err != nil {
 			return nil, err
 		}
-		if text == "." || text == ".." {
+		plain, err := url.PathUnescape(text)
+		if err != nil || isDots(plain) { // %2e is a dot to whoever decodes it
 			return nil, errDots
 		}
-		escaped.WriteByte('/')
-		escaped.WriteString(text)
-	}
-	path, err := url.PathUnescape(escaped.String())
-	if err != nil {
-		return nil, fmt.Errorf("the path cannot be decoded: %w", errDots)
+		path.WriteString("/" + plain)
+		escaped.WriteString("/" + text)
 	}
 	query, err := renderQuery(v, slices.Concat(l.query, extra))
 	if err != nil {
 		return nil, err
 	}
-	return &url.URL{Scheme: "https", Host: host, Path: path, RawPath: escaped.String(), RawQuery: query}, nil
+	return &url.URL{Scheme: "https", Host: host, Path: path.String(), RawPath: escaped.String(), RawQuery: query}, nil
 }
 
 // renderQuery form-encodes the parameters in their order. One whose value is

@@ -72,7 +72,8 @@ func (s *Source) Hash() string {
 	sum := sha256.New()
 	sum.Write([]byte(s.definition.hash))
 	for _, name := range slices.Sorted(maps.Keys(s.settings)) {
-		fmt.Fprintf(sum, "%d:%s%d:%s", len(name), name, len(s.settings[name].Reveal()), s.settings[name].Reveal())
+		value := s.settings[name].Reveal()
+		_, _ = fmt.Fprintf(sum, "%d:%s%d:%s", len(name), name, len(value), value)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
@@ -87,8 +88,8 @@ func (s *Source) Needs() [][]string {
 	return needs
 }
 
-// TenantNeeds are the tenant's values without which the source cannot be asked
-// by any lookup.
+// TenantNeeds are the tenant's values that any lookup or comparison names. For a
+// tenant that lacks one the source is skipped (providers.md, "tenants").
 func (s *Source) TenantNeeds() []string {
 	var needs []string
 	for i := range s.definition.lookups {
@@ -186,7 +187,7 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if err != nil {
 		return Reply{}, "", err
 	}
-	response, err := s.transport.RoundTrip(request)
+	response, err := s.transport.RoundTrip(request) //nolint:bodyclose // receive closes it
 	if err != nil {
 		return Reply{}, used, transportFault(ctx, err, "asking")
 	}

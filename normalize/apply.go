@@ -12,7 +12,8 @@ import (
 // not fit: they are left out, never guessed. An error means that the reply
 // contradicts itself or costs too much to read: nothing of it is used.
 func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []string, error) {
-	run := applying{scope: s}
+	// What was asked of the scope before may have been asked of other data.
+	run := applying{scope: &Scope{Status: s.Status, Body: s.Body, Data: s.Data}}
 	root := At(s.Data)
 	record := Record{AsOf: asOf}
 	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")
@@ -35,8 +36,15 @@ type applying struct {
 	err   error // the first; it ends the run
 }
 
-// fill sets members of a struct and tells whether any that depends on the reply
-// was set.
+// fail ends the run; the first error counts.
+func (r *applying) fail(member string, err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", member, err)
+	}
+}
+
+// fill sets members of a struct and tells whether any was set to what the reply
+// says, and not just to constants.
 func (r *applying) fill(into reflect.Value, members []setter, at *Cursor, prefix string) bool {
 	any := false
 	for i := range members {
@@ -55,7 +63,7 @@ func (r *applying) fill(into reflect.Value, members []setter, at *Cursor, prefix
 		case field.Type() == reflect.TypeFor[[]string]():
 			any = r.texts(field, s, at, name) || any
 		default:
-			any = r.scalar(field, s, at, name) && !s.expr.constant() || any
+			any = r.scalar(field, s, at, name) || any
 		}
 		if r.err != nil {
 			return false
@@ -64,11 +72,11 @@ func (r *applying) fill(into reflect.Value, members []setter, at *Cursor, prefix
 	return any
 }
 
-// scalar sets the first value that fits.
+// scalar sets the first value that fits, and tells whether the reply says it.
 func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name string) bool {
 	for f, err := range s.expr.values(r.scope, at) {
 		if err != nil {
-			r.err = fmt.Errorf("%s: %w", name, err)
+			r.fail(name, err)
 			return false
 		}
 		value, misfit := convert(f, field.Type(), s.form)
@@ -78,7 +86,7 @@ func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name strin
 		}
 		if saysSomething(value) {
 			field.Set(value)
-			return true
+			return !f.constant
 		}
 	}
 	return false
@@ -94,17 +102,21 @@ func saysSomething(value reflect.Value) bool {
 // one that is absent: at a role's permissions it means none.
 func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string) bool {
 	var list []string
+	said := false
 	for f, err := range s.expr.values(r.scope, at) {
 		if err != nil {
-			r.err = fmt.Errorf("%s: %w", name, err)
+			r.fail(name, err)
 			return false
 		}
 		value, misfit := convert(f, reflect.TypeFor[string](), s.form)
-		switch {
-		case misfit != "":
+		if misfit != "" {
 			r.note(name, misfit)
-		case value.String() != "" && !slices.Contains(list, value.String()):
-			list = append(list, value.String())
+			continue
+		}
+		text := value.String()
+		said = said || text != "" && !f.constant
+		if text != "" && !slices.Contains(list, text) {
+			list = append(list, text)
 		}
 	}
 	if list == nil && s.expr.emptyList(r.scope, at) {
@@ -114,14 +126,14 @@ func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string
 		return false
 	}
 	field.Set(reflect.ValueOf(list))
-	return len(list) > 0
+	return said
 }
 
 // emptyList tells whether a path leads to a list that is there and has nothing
-// in it. For `permissions.name` that is the list at `permissions`.
+// in it, or CEL makes one. For `permissions.name` that is the list at `permissions`.
 func (e expr) emptyList(s *Scope, at *Cursor) bool {
 	for _, a := range e {
-		if a.path != nil && a.when.Holds(s, at) && a.path.EmptyList(at) {
+		if a.when.Holds(s, at) && (a.path != nil && a.path.EmptyList(at) || a.cel != nil && a.cel.emptyList(s)) {
 			return true
 		}
 	}
@@ -153,8 +165,11 @@ func (r *applying) list(field reflect.Value, blocks []block, at *Cursor, prefix 
 func (r *applying) spread(field reflect.Value, s *setter, at *Cursor, prefix string) {
 	for f, err := range s.expr.values(r.scope, at) {
 		if err != nil {
-			r.err = fmt.Errorf("%s: %w", prefix+s.name, err)
+			r.fail(prefix+s.name, err)
 			return
+		}
+		if f.constant {
+			continue // an item that holds only constants
 		}
 		item := reflect.New(field.Type().Elem()).Elem()
 		value, misfit := convert(f, item.Field(s.index).Type(), s.form)
@@ -192,7 +207,11 @@ func appendDistinct(list, item reflect.Value) {
 }
 
 func absorb(into, item reflect.Value) bool {
-	if value := into.FieldByName("Value"); value.IsValid() && value.String() != item.FieldByName("Value").String() {
+	value := into.FieldByName("Value")
+	if !value.IsValid() { // nothing names an address but the whole of it
+		return reflect.DeepEqual(into.Interface(), item.Interface())
+	}
+	if value.String() != item.FieldByName("Value").String() {
 		return false
 	}
 	for i := range into.NumField() {
@@ -215,7 +234,7 @@ func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
 		var texts []string
 		for f, err := range a.expr.values(r.scope, at) {
 			if err != nil {
-				r.err = fmt.Errorf("attributes.%s: %w", a.name, err)
+				r.fail("attributes."+a.name, err)
 				return nil
 			}
 			text, ok := ScalarText(f.value)
@@ -242,10 +261,19 @@ func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
 // scalars, less the ones named as exceptions and whatever is called like a secret.
 func (r *applying) object(rule *objectRule, at *Cursor, out map[string][]string) {
 	value, _ := rule.path.Value(at)
-	object, _ := value.(map[string]any)
+	object, isObject := value.(map[string]any)
+	if _, twice := value.(Ambiguous); twice {
+		r.fail(memberAttributes, errAmbiguous)
+	} else if !isObject && !Absent(value) {
+		r.note(memberAttributes, "expected an object, found "+formOf(value))
+	}
 	for name, member := range object {
 		if slices.Contains(rule.except, name) || SecretName(name) {
 			continue
+		}
+		if _, twice := member.(Ambiguous); twice {
+			r.fail(memberAttributes, errAmbiguous)
+			return
 		}
 		items, isList := member.([]any)
 		if !isList {
@@ -288,7 +316,7 @@ func distinct(texts []string) []string {
 func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 	for f, err := range rule.expr.values(r.scope, at) {
 		if err != nil {
-			r.err = fmt.Errorf("ids.%s: %w", rule.Kind, err)
+			r.fail("ids."+rule.Kind, err)
 			return Identifier{}, false
 		}
 		text, ok := textOf(f.value)

@@ -1,8 +1,10 @@
 package normalize
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +40,10 @@ func newCELEnvironment() (*cel.Env, error) {
 // cel compiles an expression; its mistakes are reported where CEL finds them.
 func (c *Compiler) cel(n *document.Node) *program {
 	text := n.Text()
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
+		if n.Kind() == document.Scalar { // else Text has reported it
+			n.Errorf("a CEL expression is missing here").Suggest("the expression sees data, body and http")
+		}
 		return nil
 	}
 	if c.env == nil {
@@ -52,8 +57,7 @@ func (c *Compiler) cel(n *document.Node) *program {
 	ast, issues := c.env.Compile(text)
 	if issues.Err() != nil {
 		for _, e := range issues.Errors() {
-			offset := e.Location.Column()
-			n.ErrorfAt(offset, 1, "CEL: %s", firstLine(e.Message)).Suggest("the expression sees data, body and http")
+			n.ErrorfAt(byteAt(text, e.Location.Line(), e.Location.Column()), 1, "CEL: %s", firstLine(e.Message)).Suggest("the expression sees data, body and http")
 		}
 		return nil
 	}
@@ -65,18 +69,59 @@ func (c *Compiler) cel(n *document.Node) *program {
 	return &program{run: run}
 }
 
+// byteAt is the byte of a text at a line, from 1, and a column in characters,
+// from 0, as CEL counts.
+func byteAt(text string, line, column int) int {
+	offset := 0
+	for ; line > 1; line-- {
+		end := strings.IndexByte(text[offset:], '\n')
+		if end < 0 {
+			break
+		}
+		offset += end + 1
+	}
+	for at := range text[offset:] {
+		if column--; column < 0 {
+			return offset + at
+		}
+	}
+	return len(text)
+}
+
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line
 }
 
-// value evaluates the program. A missing key, or any other error of evaluation,
-// is absence; what costs more than the limit is an error.
+// celOutcome is what a program came to.
+type celOutcome struct {
+	value any
+	err   error
+}
+
+// value evaluates the program, once for each scope: it sees the reply and not the
+// item at hand, and asked of every item it would cost its limit for each. A
+// missing key, or any other error of evaluation, is absence; an ambiguous member
+// and what costs more than the limit are errors.
 func (p *program) value(s *Scope) (any, error) {
+	out, known := s.results[p]
+	if !known {
+		out.value, out.err = p.evaluate(s)
+		if s.results == nil {
+			s.results = map[*program]celOutcome{}
+		}
+		s.results[p] = out
+	}
+	return out.value, out.err
+}
+
+func (p *program) evaluate(s *Scope) (any, error) {
 	out, _, err := p.run.Eval(s.celVariables())
 	switch {
 	case err == nil:
 		return fromCEL(out, 0)
+	case errors.Is(err, errAmbiguous):
+		return nil, errAmbiguous
 	case strings.Contains(err.Error(), "cost limit exceeded"):
 		return nil, fmt.Errorf("the CEL expression costs more than %d steps", celCostLimit)
 	default:
@@ -88,6 +133,13 @@ func (p *program) value(s *Scope) (any, error) {
 func (p *program) holds(s *Scope) bool {
 	value, err := p.value(s)
 	return err == nil && value == true
+}
+
+// emptyList tells whether the program makes a list with no items.
+func (p *program) emptyList(s *Scope) bool {
+	value, err := p.value(s)
+	list, isList := value.([]any)
+	return err == nil && isList && len(list) == 0
 }
 
 func (s *Scope) celVariables() map[string]any {
@@ -119,14 +171,30 @@ func toCEL(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, item := range v {
-			if _, twice := item.(Ambiguous); !twice { // said twice is as good as not said
-				out[key] = toCEL(item)
-			}
+			out[key] = toCEL(item)
 		}
-		return out
+		return sortedMap{types.NewStringInterfaceMap(types.DefaultTypeAdapter, out)}
+	case Ambiguous:
+		return types.WrapErr(errAmbiguous)
 	default:
 		return v
 	}
+}
+
+// sortedMap is a map that CEL goes through in the order of its keys: the same
+// reply gives the same result.
+type sortedMap struct{ traits.Mapper }
+
+// Iterator goes through the keys in their order.
+func (m sortedMap) Iterator() traits.Iterator {
+	var keys []string
+	for it := m.Mapper.Iterator(); it.HasNext() == types.True; {
+		if key, ok := it.Next().(types.String); ok {
+			keys = append(keys, string(key))
+		}
+	}
+	slices.Sort(keys)
+	return types.NewStringList(types.DefaultTypeAdapter, keys).Iterator()
 }
 
 // fromCEL brings a result back to the forms of ParseJSON.
@@ -152,6 +220,8 @@ func fromCEL(v ref.Val, depth int) (any, error) {
 		return Number(strconv.FormatFloat(float64(v), 'g', -1, 64)), nil
 	case types.Timestamp:
 		return v.UTC().Format(time.RFC3339Nano), nil
+	case *types.Err:
+		return nil, errAmbiguous // nothing else is an error within a value
 	case traits.Mapper:
 		out := map[string]any{}
 		for it := v.Iterator(); it.HasNext() == types.True; {

@@ -36,17 +36,15 @@ func (c *Compiler) Condition(n *document.Node) Condition {
 	for _, f := range n.Fields() {
 		switch key := f.Key.Text(); key {
 		case "http":
-			if test := compileStatuses(f.Value); test != nil {
-				compiled.tests = append(compiled.tests, func(s *Scope, _ *Cursor) bool { return test(s.Status) })
-			}
+			test := compileStatuses(f.Value)
+			compiled.tests = append(compiled.tests, func(s *Scope, _ *Cursor) bool { return test(s.Status) })
 		case "cel":
 			if program := c.cel(f.Value); program != nil {
 				compiled.tests = append(compiled.tests, func(s *Scope, _ *Cursor) bool { return program.holds(s) })
 			}
 		default:
-			path, ok := c.path(f.Key)
 			literals := compileLiterals(f.Value)
-			if ok && literals != nil {
+			if path, ok := c.path(f.Key); ok {
 				compiled.tests = append(compiled.tests, func(_ *Scope, at *Cursor) bool { return literals.match(path, at) })
 			}
 		}
@@ -63,6 +61,7 @@ func compileStatuses(n *document.Node) func(int) bool {
 	var codes, classes []int
 	for _, item := range n.OneOrMore() {
 		switch text := item.Text(); {
+		case item.Kind() != document.Scalar: // as Text has reported
 		case statusCode.MatchString(text):
 			code, _ := strconv.Atoi(text)
 			codes = append(codes, code)
@@ -95,7 +94,11 @@ func compileLiterals(n *document.Node) *literals {
 				l.patterns = append(l.patterns, wildcard(item.Text()))
 				continue
 			}
-			if value, ok := literal(item); ok {
+			value, ok := literal(item)
+			switch {
+			case ok && Absent(value): // "" says what null says
+				l.absent = true
+			case ok:
 				l.exact = append(l.exact, value)
 			}
 		default:
@@ -143,31 +146,36 @@ func (l *literals) match(path Path, at *Cursor) bool {
 	return !found && l.absent
 }
 
-// equalJSON compares two scalars as JSON does: 1 and 1.0 are one number, "1" is none.
-func equalJSON(a, b any) bool {
-	x, isNumber := a.(Number)
-	y, alsoNumber := b.(Number)
-	if !isNumber || !alsoNumber {
-		return a == b && !isContainer(a)
+// equalJSON compares a literal with a value as JSON does: 1 and 1.0 are one
+// number, "1" is none.
+func equalJSON(literal, value any) bool {
+	x, isNumber := literal.(Number)
+	y, alsoNumber := value.(Number)
+	if isNumber && alsoNumber {
+		return x == y || plainNumber(x) == plainNumber(y)
 	}
-	if x == y {
-		return true
-	}
-	_, errX := strconv.ParseInt(string(x), 10, 64)
-	_, errY := strconv.ParseInt(string(y), 10, 64)
-	if errX == nil && errY == nil {
-		return false // two integers written differently (but for -0) are two
-	}
-	f, errF := strconv.ParseFloat(string(x), 64)
-	g, errG := strconv.ParseFloat(string(y), 64)
-	return errF == nil && errG == nil && f == g
+	return literal == value // false, and no panic, where value is a list or an object
 }
 
-func isContainer(v any) bool {
-	switch v.(type) {
-	case map[string]any, []any:
-		return true
-	default:
-		return false
+// plainNumber writes a number in the one way that all its forms share: its
+// digits without zeros around them, and a power of ten. No float is as exact.
+func plainNumber(n Number) string {
+	parts := decimal.FindStringSubmatch(string(n))
+	if parts == nil {
+		return string(n)
 	}
+	digits := strings.TrimLeft(parts[2]+parts[3], "0")
+	if digits == "" {
+		return "0"
+	}
+	exponent := 0
+	if parts[4] != "" {
+		var err error
+		if exponent, err = strconv.Atoi(parts[4]); err != nil || max(exponent, -exponent) > maxExponent {
+			return string(n)
+		}
+	}
+	significant := strings.TrimRight(digits, "0")
+	exponent += len(digits) - len(significant) - len(parts[3])
+	return parts[1] + significant + "e" + strconv.Itoa(exponent)
 }

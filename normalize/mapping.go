@@ -57,10 +57,9 @@ type setter struct {
 // block makes the items of one list: one for every element at each, or one of
 // the record itself.
 type block struct {
-	each     Paths
-	members  []setter
-	spread   bool // a plain path: an item for every value of it
-	variable bool // something in it depends on the reply
+	each    Paths
+	members []setter
+	spread  bool // a plain path: an item for every value of it
 }
 
 // Members are the top-level members of the profile that the mapping can give.
@@ -111,25 +110,35 @@ func (c *Compiler) attributes(m *Mapping, n *document.Node) {
 	m.object = rule
 }
 
-// idKeys are the words that only an identifier knows, beside those of a value.
-type idKeys struct {
-	rule    *IDRule
+// idWords are the words of an identifier: those of a value, and its own.
+type idWords struct {
+	value   alternative
+	check   bool
 	assumed bool
+}
+
+// idKeys is the table of an identifier's long form.
+func (c *Compiler) idKeys() []document.Key[idWords] {
+	keys := []document.Key[idWords]{
+		{Name: "verified", About: "assumed: this source's addresses are taken as proved", Read: func(w *idWords, n *document.Node) {
+			w.assumed = n.OneOf("assumed") != ""
+		}},
+		{Name: "check", About: "false: need not equal the identifier that was asked for", Read: func(w *idWords, n *document.Node) { w.check = n.Bool() }},
+	}
+	for _, k := range c.valueKeys() {
+		keys = append(keys, document.Key[idWords]{Name: k.Name, About: k.About, Read: func(w *idWords, n *document.Node) { k.Read(&w.value, n) }})
+	}
+	return keys
 }
 
 func (c *Compiler) id(key, n *document.Node) IDRule {
 	rule := IDRule{Kind: key.Text(), Check: true}
-	words := idKeys{rule: &rule}
+	words := idWords{check: true}
 	if n.Kind() == document.Mapping {
-		own := n.Without("path", "cel", "value", "map", "as", "when")
-		document.Decode(own, &words, []document.Key[idKeys]{
-			{Name: "verified", About: "assumed: this source's addresses are taken as proved", Read: func(w *idKeys, n *document.Node) {
-				w.assumed = n.OneOf("assumed") != ""
-			}},
-			{Name: "check", About: "false: need not equal the identifier that was asked for", Read: func(w *idKeys, n *document.Node) { w.rule.Check = n.Bool() }},
-		})
-		rule.Verified = n.Field("when") != nil
-		rule.expr = c.expr(n.Without("verified", "check"))
+		document.Decode(n, &words, c.idKeys())
+		rule.Check = words.check
+		rule.Verified = proves(n.Field("when"))
+		rule.expr = c.single(n, words.value)
 	} else {
 		rule.expr = c.expr(n)
 	}
@@ -138,6 +147,11 @@ func (c *Compiler) id(key, n *document.Node) IDRule {
 			Suggest("add `when: {PATH: true}` on a verified flag, or `verified: assumed`")
 	}
 	return rule
+}
+
+// proves tells whether a `when` is written and asks something.
+func proves(when *document.Node) bool {
+	return when.Kind() == document.Mapping && len(when.Fields()) > 0
 }
 
 // setters compiles the members of one struct type that n names.
@@ -193,8 +207,7 @@ func (c *Compiler) blocks(n *document.Node, typ reflect.Type) []block {
 				Suggest("write a block: {%s: PATH, …}", memberNames(typ)[0])
 			continue
 		}
-		value := c.setter(field, item)
-		blocks = append(blocks, block{members: []setter{value}, spread: true, variable: !value.expr.constant()})
+		blocks = append(blocks, block{members: []setter{c.setter(field, item)}, spread: true})
 	}
 	return blocks
 }
@@ -205,9 +218,6 @@ func (c *Compiler) block(n *document.Node, typ reflect.Type) block {
 		b.each = c.Paths(each)
 	}
 	b.members = c.setters(n.Without("each"), typ, "each")
-	for _, s := range b.members {
-		b.variable = b.variable || !s.expr.constant()
-	}
 	if _, ok := fieldByName(typ, "value"); ok && n.Field("value") == nil {
 		n.Errorf("the key \"value\" is missing").Suggest("every item needs a value: what it is called")
 	}

@@ -9,13 +9,14 @@ import (
 	"muster/config/document"
 )
 
-// Scope is a reply as the parts of a definition see it.
+// Scope is a reply as the parts of a definition see it. It is for one goroutine.
 type Scope struct {
 	Status int // HTTP status
 	Body   any // the whole reply, as ParseJSON returns it
 	Data   any // the record within it
 
-	variables map[string]any // for CEL, made on first use
+	variables map[string]any           // for CEL, made on first use
+	results   map[*program]celOutcome // of what was evaluated before
 }
 
 // Compiler compiles the small languages of one definition. It may be used for
@@ -27,6 +28,9 @@ type Compiler struct {
 // path compiles a path; a mistake is reported at its character.
 func (c *Compiler) path(n *document.Node) (Path, bool) {
 	text := n.Text()
+	if n.Kind() != document.Scalar {
+		return Path{}, false // as Text has reported
+	}
 	path, err := ParsePath(text)
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
@@ -124,18 +128,9 @@ type alternative struct {
 
 // found is a value on its way into a member.
 type found struct {
-	value any
-	as    Epoch
-}
-
-// constant tells that the expression says the same of everybody.
-func (e expr) constant() bool {
-	for _, a := range e {
-		if a.path != nil || a.cel != nil {
-			return false
-		}
-	}
-	return true
+	value    any
+	as       Epoch
+	constant bool // the definition says it, of everybody
 }
 
 // values yields every value that is not absent, in order; an error (an
@@ -161,7 +156,7 @@ func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool)
 		if v = a.translate(v); Absent(v) {
 			return true
 		}
-		return yield(found{v, a.as}, nil)
+		return yield(found{v, a.as, a.path == nil && a.cel == nil}, nil)
 	}
 	switch {
 	case a.path != nil:

@@ -265,9 +265,9 @@ func TestTokenLifetimes(t *testing.T) {
 					expect(t, "tokens fetched", tokens(), want)
 				}
 				ask(1)
-				time.Sleep(test.want - 1)
+				time.Sleep(test.want - time.Nanosecond)
 				ask(1)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				ask(2)
 			})
 		})

@@ -86,10 +86,23 @@ func TestKindOfStatus(t *testing.T) {
 		status int
 		want   adapters.Kind
 	}{
-		{200, 0}, {207, 0}, {299, 0}, {301, adapters.Misconfigured}, {304, adapters.Misconfigured}, {400, adapters.Invalid},
-		{401, adapters.Unauthenticated}, {403, adapters.Denied}, {404, adapters.NotFound}, {408, adapters.Unavailable},
-		{409, adapters.Invalid}, {410, adapters.NotFound}, {422, adapters.Invalid}, {429, adapters.RateLimited},
-		{500, adapters.Unavailable}, {503, adapters.Unavailable}, {101, adapters.Misconfigured},
+		{200, 0},
+		{207, 0},
+		{299, 0},
+		{301, adapters.Misconfigured},
+		{304, adapters.Misconfigured},
+		{400, adapters.Invalid},
+		{401, adapters.Unauthenticated},
+		{403, adapters.Denied},
+		{404, adapters.NotFound},
+		{408, adapters.Unavailable},
+		{409, adapters.Invalid},
+		{410, adapters.NotFound},
+		{422, adapters.Invalid},
+		{429, adapters.RateLimited},
+		{500, adapters.Unavailable},
+		{503, adapters.Unavailable},
+		{101, adapters.Misconfigured},
 	} {
 		expect(t, fmt.Sprint(test.status), adapters.KindOfStatus(test.status), test.want)
 	}

@@ -124,7 +124,8 @@ headers: {Accept: application/vnd.example+json, X-Tenant: "{tenant.odd}", X-Regi
 	}{
 		{"nothing", somebody(), nil, "GET https://h.example/u/1?a=1", map[string]string{"Accept": "application/vnd.example+json", "User-Agent": "muster"}},
 		{
-			"everything", ids("self", "1", "email", "a+b@c.example", "tenant.odd", "ä&="), []string{"region", "eu 1"},
+			"everything", ids("self", "1", "email", "a+b@c.example", "tenant.odd", "ä&="),
+			[]string{"region", "eu 1"},
 			"GET https://h.example/u/1?a=1&region=eu+1&mail=a%2Bb%40c.example&odd+name%26=%C3%A4%26%3D+x&region=eu+1",
 			map[string]string{"Accept": "application/vnd.example+json", "User-Agent": "muster", "X-Tenant": "ä&=", "X-Region": "r-eu 1", "X-User": "a+b@c.example"},
 		},

@@ -252,8 +252,15 @@ func TestAPrivateHostThatEgressNames(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	const refused, fine = "misconfigured: the host resolves to a private address, and egress does not name it", "ok self=1"
 	for _, test := range []struct{ private, want string }{
-		{"localhost", fine}, {"LOCALHOST", fine}, {"localhost:" + port, fine}, {"*", fine},
-		{"localhost:1", refused}, {"*.localhost", refused}, {"local", refused}, {"host", refused}, {"", refused},
+		{"localhost", fine},
+		{"LOCALHOST", fine},
+		{"localhost:" + port, fine},
+		{"*", fine},
+		{"localhost:1", refused},
+		{"*.localhost", refused},
+		{"local", refused},
+		{"host", refused},
+		{"", refused},
 	} {
 		egress := &adapters.Egress{Private: []string{test.private}}
 		got := asks(t, transport(t, egress, adapters.TLSFiles{CA: ours.ca()}), define(t, ""), "host", "localhost:"+port)

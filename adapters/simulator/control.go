@@ -55,7 +55,7 @@ func (s *Simulation) Control() http.Handler {
 	mux.HandleFunc("GET /people", s.getPeople)
 	mux.HandleFunc("GET /calls", func(w http.ResponseWriter, _ *http.Request) {
 		calls := make(map[string]controlCalls)
-		for _, name := range vendorNames() {
+		for _, name := range Vendors() {
 			calls[name] = controlCalls{s.Calls(name), s.TokenCalls(name)}
 		}
 		document(http.StatusOK, calls).write(w)
@@ -101,8 +101,8 @@ func (s *Simulation) putFault(w http.ResponseWriter, r *http.Request) {
 
 func (s *Simulation) deleteFaults(w http.ResponseWriter, r *http.Request) {
 	vendor := r.PathValue("vendor")
-	if !slices.Contains(vendorNames(), vendor) {
-		complain(w, http.StatusBadRequest, fmt.Sprintf("no vendor %q", vendor), vendorNames()...)
+	if !slices.Contains(Vendors(), vendor) {
+		complain(w, http.StatusBadRequest, fmt.Sprintf("no vendor %q", vendor), Vendors()...)
 		return
 	}
 	s.ClearFaults(vendor)

@@ -138,7 +138,7 @@ func (fs *faults) snapshot() map[string][]Fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	all := make(map[string][]Fault)
-	for _, name := range vendorNames() {
+	for _, name := range Vendors() {
 		all[name] = append([]Fault{}, fs.byVendor[name]...)
 	}
 	return all

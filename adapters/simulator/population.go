@@ -93,7 +93,7 @@ func populate(seed uint64, size int, now time.Time) *population {
 		g.crowd()
 	}
 	p := &population{tenants: g.tenants, people: g.people, index: make(map[string]directory)}
-	for _, vendor := range vendorNames() {
+	for _, vendor := range Vendors() {
 		p.index[vendor] = newDirectory(vendor, p)
 	}
 	return p
@@ -180,7 +180,7 @@ func (d *draft) accounts(email, username string) {
 		Website: "https://people." + d.tenant.Domain + "/" + username, Federated: true, GlobalID: 4242 + int64(d.number),
 	}
 	d.Accounts = make(map[string]Account)
-	for _, vendor := range vendorNames() {
+	for _, vendor := range Vendors() {
 		if d.IDs[vendor] != "" {
 			a := base
 			a.Roles = d.roles(vendor)

@@ -29,7 +29,7 @@ func (s *Simulation) Start(ctx context.Context) (*Running, error) {
 		endCalls()
 		return r.shutdown(context.WithoutCancel(ctx))
 	})
-	for _, name := range vendorNames() {
+	for _, name := range Vendors() {
 		addr, err := r.listen(calls, s.ports[name], s.Vendor(name))
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("simulate %s: %w", name, err), r.Close())

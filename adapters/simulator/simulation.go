@@ -48,7 +48,7 @@ func New(seed uint64, opts ...Option) *Simulation {
 	s.creds = credentials(seed)
 
 	tokens := make(map[string]*tokens)
-	for _, name := range vendorNames() {
+	for _, name := range Vendors() {
 		tokens[name] = newTokens(fmt.Sprint(seed, name), s.clock, s.creds[name].Token)
 	}
 	dialects := map[string]dialect{
@@ -68,13 +68,13 @@ func New(seed uint64, opts ...Option) *Simulation {
 	return s
 }
 
-// vendorNames are the five vendors, in the order of the seed documents.
-func vendorNames() []string { return []string{"aveva", "itwin", "kobil", "numium", "csp"} }
+// Vendors are the names of the five, in the order of the seed documents.
+func Vendors() []string { return []string{"aveva", "itwin", "kobil", "numium", "csp"} }
 
 // Handler serves every vendor, chosen by the host that the request names (see Hosts); any other host is 421.
 func (s *Simulation) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range vendorNames() {
+		for _, name := range Vendors() {
 			for _, pattern := range s.vendors[name].dialect.hosts() {
 				if hostMatches(pattern, hostOf(r)) {
 					s.vendors[name].ServeHTTP(w, r)
@@ -161,7 +161,7 @@ func (s *Simulation) TokenCalls(vendor string) int64 { return s.vendor(vendor).t
 func (s *Simulation) SetFault(vendor string, f Fault) error {
 	v, ok := s.vendors[vendor]
 	if !ok {
-		return fmt.Errorf("no vendor %q: the vendors are %q", vendor, vendorNames())
+		return fmt.Errorf("no vendor %q: the vendors are %q", vendor, Vendors())
 	}
 	f, err := f.checked(v)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Simulation) ClearFaults(vendor string) { s.faults.clear(vendor) }
 func (s *Simulation) vendor(name string) *vendor {
 	v, ok := s.vendors[name]
 	if !ok {
-		panic(fmt.Sprintf("simulator: no vendor %q: the vendors are %q", name, vendorNames()))
+		panic(fmt.Sprintf("simulator: no vendor %q: the vendors are %q", name, Vendors()))
 	}
 	return v
 }

@@ -44,14 +44,14 @@ type awkwardness struct {
 // awkwardnesses in the order in which they apply: who is known where comes first.
 func awkwardnesses() []awkwardness {
 	var all []awkwardness
-	for _, vendor := range vendorNames() {
+	for _, vendor := range Vendors() {
 		all = append(all,
 			awkwardness{"missing:" + vendor, "unknown to " + vendor, 13, func(d *draft) bool { return d.forget(vendor) }},
 			awkwardness{"only:" + vendor, "known to " + vendor + " alone", 61, func(d *draft) bool {
 				if d.IDs[vendor] == "" {
 					return false
 				}
-				for _, other := range vendorNames() {
+				for _, other := range Vendors() {
 					if other != vendor {
 						d.forget(other)
 					}

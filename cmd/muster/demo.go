@@ -30,6 +30,7 @@ var demoWelcome string
 
 func demoCommand() *cobra.Command {
 	var o demoOptions
+	vendors := simulator.Vendors()
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the gateway with five simulated upstreams on this machine",
@@ -37,7 +38,7 @@ func demoCommand() *cobra.Command {
 			"machine, print what to try, and draw the trace of every lookup.\n\n" +
 			"What --fault can make of a system:\n" + faultKinds(),
 		Example: "  muster demo\n" +
-			"  muster demo --fault csp=429 --fault numium=hang\n" +
+			"  muster demo --fault " + vendors[4] + "=429 --fault " + vendors[3] + "=hang\n" +
 			"  muster demo --address 127.0.0.1:0 --seed 7",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -145,7 +146,7 @@ func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors 
 func breakSource(s *simulator.Simulation, fault string) error {
 	source, kind, ok := strings.Cut(fault, "=")
 	if !ok {
-		return fmt.Errorf("--fault %q is not SOURCE=KIND, for example csp=429", fault)
+		return fmt.Errorf("--fault %q is not SOURCE=KIND, for example %s=429", fault, simulator.Vendors()[0])
 	}
 	f := simulator.Fault{Kind: kind, RetryAfter: "17"}
 	if kind == "latency" {

@@ -265,16 +265,21 @@ func TestWhatElseTheDocumentsSay(t *testing.T) {
 			[]string{"displayName", "emails", "phoneNumbers", "groups", "roles", "attributes"},
 		},
 		{
-			"too many requests", "itwin", 429, itwin429, []string{"Retry-After", "17"}, "failed rate_limited",
-			`"kind":"rate_limited","statusCode":429`, []string{"emails", "organization"},
+			"too many requests", "itwin", 429, itwin429,
+			[]string{"Retry-After", "17"},
+			"failed rate_limited",
+			`"kind":"rate_limited","statusCode":429`,
+			[]string{"emails", "organization"},
 		},
 		{
 			"a failure inside a 200", "numium", 200, numiumFailed, nil, "failed unavailable",
-			`"kind":"unavailable","statusCode":503`, []string{"name", "emails", "roles"},
+			`"kind":"unavailable","statusCode":503`,
+			[]string{"name", "emails", "roles"},
 		},
 		{
 			"a record of another tenant", "numium", 200, numiumOther, nil, "failed mismatch",
-			`"kind":"mismatch","statusCode":409`, []string{"name", "emails", "roles"},
+			`"kind":"mismatch","statusCode":409`,
+			[]string{"name", "emails", "roles"},
 		},
 		{
 			"an organization that is unknown", "csp", 404, csp404, nil, "failed misconfigured",
@@ -283,7 +288,8 @@ func TestWhatElseTheDocumentsSay(t *testing.T) {
 		},
 		{
 			"a tenant that is unknown", "aveva", 404, `{"OperationId": "op-2", "Error": "Tenant not found.", "Reason": "CANARY", "Resolution": "s3cret"}`, nil, "failed misconfigured",
-			`"kind":"misconfigured","statusCode":502,"operationId":"op-2"`, []string{"displayName", "emails", "phoneNumbers", "groups", "roles", "attributes"},
+			`"kind":"misconfigured","statusCode":502,"operationId":"op-2"`,
+			[]string{"displayName", "emails", "phoneNumbers", "groups", "roles", "attributes"},
 		},
 		{"somebody unknown", "kobil", 404, `{"status": "USER_NOT_FOUND", "message": "User does not exist"}`, nil, "absent", "", nil},
 	}

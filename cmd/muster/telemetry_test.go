@@ -99,8 +99,10 @@ func TestWhereSpansGo(t *testing.T) {
 		}, func(c *collected) map[string]string {
 			return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.overHTTP(t), "OTEL_TRACES_SAMPLER": "always_on", "OTEL_SERVICE_NAME": "front"}
 		}, "front"},
-		{"switched off by a variable", func(c *collected) config.Telemetry { return config.Telemetry{OTLP: c.overHTTP(t), Sample: 1} },
-			func(*collected) map[string]string { return map[string]string{"OTEL_TRACES_EXPORTER": "none"} }, ""},
+		{
+			"switched off by a variable", func(c *collected) config.Telemetry { return config.Telemetry{OTLP: c.overHTTP(t), Sample: 1} },
+			func(*collected) map[string]string { return map[string]string{"OTEL_TRACES_EXPORTER": "none"} }, "",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

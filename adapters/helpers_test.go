@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -271,5 +270,3 @@ func within(t testing.TB, most time.Duration, f func()) {
 		t.Errorf("it took %v, want at most %v", took, most)
 	}
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

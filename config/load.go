@@ -168,7 +168,7 @@ func folderLibrary(folder string, problems *document.Problems) adapters.Library 
 			return nil
 		}
 		path := filepath.Join(folder, name+".yaml")
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(os.DirFS(folder), name+".yaml")
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil

@@ -31,3 +31,15 @@ func TestDefinitions(t *testing.T) {
 		})
 	}
 }
+
+func TestANameThatTheCatalogueHasNot(t *testing.T) {
+	var problems document.Problems
+	for _, name := range []string{"nobody", "", "..", "../catalog/catalog"} {
+		if resolved := adapters.Resolve(name, catalog.Library(&problems)); resolved != nil {
+			t.Errorf("%q is found: %v", name, resolved.Chain)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		t.Error(err)
+	}
+}

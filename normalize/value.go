@@ -15,7 +15,7 @@ type Scope struct {
 	Body   any // the whole reply, as ParseJSON returns it
 	Data   any // the record within it
 
-	variables map[string]any           // for CEL, made on first use
+	variables map[string]any          // for CEL, made on first use
 	results   map[*program]celOutcome // of what was evaluated before
 }
 

@@ -376,7 +376,7 @@ func TestOneRefusalOfManyRenewsOnce(t *testing.T) {
 		issue := issues(`, "expires_in": 3600`)
 		var revoked atomic.Bool
 		w := upstream(func(r *http.Request) (*http.Response, error) { time.Sleep(time.Second); return issue(r) }, func(r *http.Request) (*http.Response, error) {
-			time.Sleep(time.Second)
+			time.Sleep(2500 * time.Millisecond)
 			if revoked.Load() && r.Header.Get("Authorization") == "Bearer t-1" {
 				return response(r, 401, ""), nil
 			}
@@ -391,7 +391,7 @@ func TestOneRefusalOfManyRenewsOnce(t *testing.T) {
 		var ok atomic.Int64
 		for i := range 1000 {
 			group.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond) // some are refused when the new one is there already
+				time.Sleep(time.Duration(2*i) * time.Millisecond) // so half are refused when the new one is there already
 				if reply, err := source.Fetch(t.Context(), somebody()); outcome(reply, err) == "ok self=1" {
 					ok.Add(1)
 				}
@@ -401,6 +401,14 @@ func TestOneRefusalOfManyRenewsOnce(t *testing.T) {
 		expect(t, "answered", ok.Load(), int64(1000))
 		expect(t, "tokens", strings.Count(strings.Join(w.lines(), "\n"), "/token"), 2)
 	})
+}
+
+// A token endpoint that refuses us has nothing to renew: it is asked once a call.
+func TestARefusedCredentialIsNotTriedAgain(t *testing.T) {
+	w := upstream(says(401, ""), found)
+	_, err := bind(define(t, clientCredentials), w, "token", "s").Fetch(t.Context(), somebody())
+	expect(t, "fault", adapters.FaultOf(err).Error(), "unauthenticated: the token endpoint refused")
+	expect(t, "requests", w.lines(), []string{"POST https://login.example/token"})
 }
 
 // A token endpoint that fails is asked again by the next call.

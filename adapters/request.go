@@ -80,7 +80,7 @@ func parsePathSegments(n *document.Node, path string, offset int, in spaces) []t
 				n.ErrorfAt(offset, len(text), "%q has characters that a path does not allow", part.literal).Suggest("percent-encode them")
 			}
 		}
-		if plain, err := url.PathUnescape(text); err == nil && isDots(plain) {
+		if plain, err := url.PathUnescape(text); err == nil && isDots(plain) { // %2e is a dot to whoever decodes it
 			n.ErrorfAt(offset, len(text), "the segment %q %v", text, errDots)
 		}
 		segments = append(segments, segment)
@@ -309,7 +309,7 @@ func (l *Lookup) url(v *values, extra []parameter) (*url.URL, error) {
 			return nil, err
 		}
 		plain, err := url.PathUnescape(text)
-		if err != nil || isDots(plain) { // %2e is a dot to whoever decodes it
+		if err != nil {
 			return nil, errDots
 		}
 		path.WriteString("/" + plain)

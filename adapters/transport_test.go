@@ -111,7 +111,7 @@ func serve(t testing.TB, handler http.Handler, config *tls.Config) *httptest.Ser
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are to fail
 	server.TLS = config
-	server.EnableHTTP2 = true
+	server.EnableHTTP2 = config.MaxVersion != tls.VersionTLS10 && config.MaxVersion != tls.VersionTLS11 // it refuses them itself
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
@@ -157,6 +157,13 @@ func TestTLS(t *testing.T) {
 	tls10 := server("h.example", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
 	tls11 := server("h.example", &tls.Config{MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11})
 	tls12 := server("h.example", &tls.Config{MaxVersion: tls.VersionTLS12})
+	for _, old := range []*httptest.Server{tls10, tls11} { // who would speak them is answered
+		conn, err := tls.Dial("tcp", old.Listener.Addr().String(), &tls.Config{RootCAs: ours.pool(), ServerName: "h.example", MinVersion: tls.VersionTLS10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	}
 	for _, test := range []struct {
 		name   string
 		server *httptest.Server

@@ -96,6 +96,9 @@ func assemble(l *Live, q Query, a asked, parts []normalize.Part, slots []slot, n
 		answer.fill(l, q, a, parts, slots, now)
 	case len(faults) > 0:
 		answer.refuse(faults, "No source answered.")
+		if q.Want.OnlyIfCached { // to come back later helps nobody
+			answer.Resolution = "Ask without only-if-cached."
+		}
 	case knowsNobody(slots, false):
 		answer.unknown()
 	case optionalFault(slots) != nil: // an optional source counts where nothing else was asked

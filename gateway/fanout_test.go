@@ -343,6 +343,7 @@ func TestOnlyIfCached(t *testing.T) {
 
 		a := ask(t, g, only)
 		expect(t, "nothing is kept", tell(a), "504: a failed cache, b failed cache; a timeout 504, b timeout 504")
+		expect(t, "what would do", a.Resolution, "Ask without only-if-cached.")
 		expect(t, "calls", calls.Load(), int64(0))
 
 		ask(t, g, gateway.Query{Sources: []string{"b"}})

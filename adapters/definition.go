@@ -56,6 +56,11 @@ type TLSFiles struct {
 	Cert, Key, CA, ServerName, MinVersion string
 }
 
+// Paths are the files among them.
+func (f TLSFiles) Paths() []string {
+	return slices.DeleteFunc([]string{f.Cert, f.Key, f.CA}, func(path string) bool { return path == "" })
+}
+
 // Library finds the YAML of a definition by its name, nil when it has none.
 type Library func(name string) *document.Node
 

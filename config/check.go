@@ -3,7 +3,6 @@ package config
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -27,7 +26,8 @@ type Report struct {
 // and runs the inline tests. It needs no secret, and connects to nothing. Its
 // error is the one of Load.
 func Check(ctx context.Context, path string) (Report, error) {
-	content, err := os.ReadFile(path)
+	files := newFiles()
+	content, err := files.read(path)
 	if err != nil {
 		return Report{}, unreadable(err)
 	}
@@ -37,14 +37,14 @@ func Check(ctx context.Context, path string) (Report, error) {
 		return Report{}, problems.Err()
 	}
 	if root.Field("provider") != nil || root.Field("lookup") != nil {
-		return checkDefinition(ctx, root, &problems)
+		return checkDefinition(ctx, root, files, &problems)
 	}
-	return checkGateway(ctx, root, &problems)
+	return checkGateway(ctx, root, files, &problems)
 }
 
 // checkDefinition checks a definition by the name it gives itself, among the
 // definitions beside it.
-func checkDefinition(ctx context.Context, root *document.Node, problems *document.Problems) (Report, error) {
+func checkDefinition(ctx context.Context, root *document.Node, files *files, problems *document.Problems) (Report, error) {
 	name := ""
 	if n := root.Field("provider"); n != nil {
 		name = n.Text()
@@ -55,7 +55,7 @@ func checkDefinition(ctx context.Context, root *document.Node, problems *documen
 		}
 		return root
 	}
-	among := append([]adapters.Library{itself}, libraries(filepath.Dir(root.File()), problems)...)
+	among := append([]adapters.Library{itself}, libraries(filepath.Dir(root.File()), files, problems)...)
 	definition := adapters.Compile(adapters.Resolve(name, among...))
 	if err := problems.Err(); err != nil {
 		return Report{}, err
@@ -63,9 +63,9 @@ func checkDefinition(ctx context.Context, root *document.Node, problems *documen
 	return Report{Kind: "provider", Tests: definition.RunTests(ctx)}, nil
 }
 
-func checkGateway(ctx context.Context, root *document.Node, problems *document.Problems) (Report, error) {
+func checkGateway(ctx context.Context, root *document.Node, files *files, problems *document.Problems) (Report, error) {
 	report := Report{Kind: "gateway"}
-	file, err := read(root, problems, secrets{elsewhere: &report.Notes})
+	file, err := read(root, problems, secrets{elsewhere: &report.Notes, files: files})
 	if err != nil {
 		return Report{}, err
 	}
@@ -73,18 +73,22 @@ func checkGateway(ctx context.Context, root *document.Node, problems *document.P
 		report.Notes[i] = missing + ": it is needed where the gateway runs"
 	}
 	report.Notes = append(report.Notes, file.Notes...)
+	report.Tests = file.test(ctx)
+	return report, nil
+}
+
+// test runs the inline tests of the definitions that the file names. Each is
+// taken as its own file has it: a test knows nothing of what an entry writes over it.
+func (f *File) test(ctx context.Context) []adapters.TestResult {
+	var results []adapters.TestResult
 	var tested []string
-	for _, s := range file.sources {
-		name := s.entry.use.Text()
-		if slices.Contains(tested, name) {
-			continue
+	for _, s := range f.sources {
+		if name := s.entry.use.Text(); !slices.Contains(tested, name) {
+			tested = append(tested, name)
+			results = append(results, adapters.Compile(s.plain).RunTests(ctx)...)
 		}
-		tested = append(tested, name)
-		// As its file has it: a test knows nothing of what an entry writes over it.
-		plain := adapters.Compile(adapters.Resolve(name, libraries(filepath.Join(filepath.Dir(root.File()), "providers"), problems)...))
-		report.Tests = append(report.Tests, plain.RunTests(ctx)...)
 	}
-	return report, problems.Err()
+	return results
 }
 
 // unreadable says that a file cannot be read at all.

@@ -45,7 +45,11 @@ type dynamic struct {
 	order     []*document.Node
 	fields    []fieldRule
 	egress    adapters.Egress
+	reload    reload
 }
+
+// reload is what happens when files change.
+type reload struct{ watch, test bool }
 
 type budget struct {
 	total time.Duration
@@ -126,13 +130,20 @@ func fileKeys() []document.Key[fileParts] {
 		{Name: "policies", About: "which members a caller sees", Read: notBuilt[fileParts]("policies", "remove the key: whoever reaches the listeners sees everything, so they are held to loopback")},
 		{Name: "egress", About: "where connections may go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic.egress, egressKeys()) }},
 		{Name: "cache", About: "how much is remembered", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static, cacheKeys()) }},
-		{Name: "secrets", About: "how often secret files are read again", Read: notInForce("secrets", func(n *document.Node) {
-			document.Decode(n, &struct{}{}, []document.Key[struct{}]{{Name: "refresh", About: "how often", Read: func(_ *struct{}, n *document.Node) { n.Duration() }}})
-		})},
-		{Name: "reload", About: "whether files are watched", Read: notInForce("reload", func(n *document.Node) {
-			boolean := func(_ *struct{}, n *document.Node) { n.Bool() }
-			document.Decode(n, &struct{}{}, []document.Key[struct{}]{{Name: "watch", About: "look for changes", Read: boolean}, {Name: "test", About: "run inline tests first", Read: boolean}})
-		})},
+		{Name: "secrets", About: "how often secret files are read again", Read: func(_ *fileParts, n *document.Node) {
+			// All files are looked at more often than anybody may ask for.
+			document.Decode(n, &struct{}{}, []document.Key[struct{}]{{Name: "refresh", About: "at most so long after a change", Read: func(_ *struct{}, n *document.Node) {
+				if span := n.Duration(); span > 0 && span < lookEvery {
+					n.Errorf("files are looked at every %v", lookEvery).Suggest("write %v or more", lookEvery)
+				}
+			}}})
+		}},
+		{Name: "reload", About: "what happens when files change", Read: func(f *fileParts, n *document.Node) {
+			document.Decode(n, &f.dynamic.reload, []document.Key[reload]{
+				{Name: "watch", About: "look for changes; without, SIGHUP alone reloads", Read: func(r *reload, n *document.Node) { r.watch = n.Bool() }},
+				{Name: "test", About: "run the inline tests first", Read: func(r *reload, n *document.Node) { r.test = n.Bool() }},
+			})
+		}},
 		{Name: "telemetry", About: "where traces go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static.Telemetry, telemetryKeys()) }},
 	}
 }
@@ -142,14 +153,6 @@ func fileKeys() []document.Key[fileParts] {
 func notBuilt[T any](what, instead string) func(*T, *document.Node) {
 	return func(_ *T, n *document.Node) {
 		n.Key().Errorf("%s are not part of this version", what).Suggest("%s", instead)
-	}
-}
-
-// notInForce reads a key that this version checks and does not act on, and says so.
-func notInForce(name string, read func(*document.Node)) func(*fileParts, *document.Node) {
-	return func(f *fileParts, n *document.Node) {
-		read(n)
-		f.notes = append(f.notes, "`"+name+"` is read and checked, but not in force in this version: a change needs a restart")
 	}
 }
 

@@ -34,7 +34,7 @@ func FuzzParse(f *testing.F) {
 		}
 		file, err := config.Parse("testdata/invalid/fuzzed.yaml", content)
 		if err == nil {
-			if live := file.Live(tel, nil); len(live.Sources) == 0 || len(live.Tenants) == 0 {
+			if live := file.Live(tel, nil, nil); len(live.Sources) == 0 || len(live.Tenants) == 0 {
 				t.Error("nobody can be asked")
 			}
 			_ = file.Show()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,13 +50,13 @@ type linkRow struct {
 
 // readLinks reads the file that the node names: YAML, or CSV with a tenant
 // column and a column per kind. Without kinds, any will do.
-func readLinks(n *document.Node, tenants, kinds []string, problems *document.Problems) *links {
+func readLinks(n *document.Node, files *files, tenants, kinds []string, problems *document.Problems) *links {
 	name := n.Text()
 	if n.Kind() != document.Scalar {
 		return nil
 	}
 	path := relative(n.File(), name)
-	content, err := os.ReadFile(path)
+	content, err := files.read(path)
 	if err != nil {
 		n.Errorf("the links file cannot be read: %s", reason(err)).Suggest("a relative path is relative to this file")
 		return nil

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +25,7 @@ type File struct {
 	Notes []string
 
 	root    *document.Node
+	files   *files
 	secrets secrets
 	dynamic dynamic
 	sources []*source
@@ -40,46 +41,58 @@ type File struct {
 type source struct {
 	entry      *entry
 	name       string
+	plain      *adapters.Resolved // as the definition's own file has it
 	definition *adapters.Definition
 	settings   adapters.Settings
 	transport  http.RoundTripper
 	tenants    []string
 	wrong      bool // its definition has mistakes
+
+	// What Live makes of it.
+	bound  *adapters.Source
+	guards *guard.Guards
 }
 
 // Load reads and checks a gateway's file and all that it names. Its error lists
 // every mistake of every file (*document.Error), or says why the file cannot be
 // read at all.
 func Load(path string) (*File, error) {
-	content, err := os.ReadFile(path)
+	return load(path, newFiles())
+}
+
+// load is Load that remembers all that it read, also when there are mistakes.
+func load(path string, files *files) (*File, error) {
+	content, err := files.read(path)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	return Parse(path, content)
+	return parse(path, content, files)
 }
 
 // Parse is Load for a file whose content is at hand; relative paths in it are
 // relative to where its name says it is.
-func Parse(path string, content []byte) (*File, error) {
+func Parse(path string, content []byte) (*File, error) { return parse(path, content, newFiles()) }
+
+func parse(path string, content []byte, files *files) (*File, error) {
 	var problems document.Problems
 	root := document.Read(path, content, &problems)
 	if root == nil {
 		return nil, problems.Err()
 	}
-	return read(root, &problems, secrets{})
+	return read(root, &problems, secrets{files: files})
 }
 
 // read makes a File of a file's root, to whose problems every mistake goes.
 func read(root *document.Node, problems *document.Problems, values secrets) (*File, error) {
 	parts := fileParts{
 		static:  Static{Telemetry: Telemetry{Sample: 1}, CacheBytes: 256 << 20},
-		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}},
+		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}, reload: reload{watch: true, test: true}},
 	}
 	concealBySound(root)
 	document.Decode(root, &parts, fileKeys())
 	parts.notes = append(parts.notes, limitsNotInForce(root)...)
 
-	file := &File{Static: parts.static, Notes: parts.notes, root: root, secrets: values, dynamic: parts.dynamic}
+	file := &File{Static: parts.static, Notes: parts.notes, root: root, files: values.files, secrets: values, dynamic: parts.dynamic}
 	file.checkListen(parts.listen)
 	file.bindSources(filepath.Dir(root.File()), problems)
 	file.bindTenants()
@@ -115,7 +128,7 @@ func (f *File) checkListen(n *document.Node) {
 // bindSources finds and compiles the definition of every entry.
 func (f *File) bindSources(folder string, problems *document.Problems) {
 	f.unnamed = len(f.dynamic.providers) == 0 // which has been reported
-	libraries := libraries(filepath.Join(folder, "providers"), problems)
+	libraries := libraries(filepath.Join(folder, "providers"), f.files, problems)
 	seen := map[string]*document.Node{}
 	for _, e := range f.dynamic.providers {
 		at := e.use
@@ -156,19 +169,19 @@ func sourceName(name string) bool {
 }
 
 // libraries are where a definition is looked for: a folder, then the catalog.
-func libraries(folder string, problems *document.Problems) []adapters.Library {
-	return []adapters.Library{folderLibrary(folder, problems), catalog.Library(problems)}
+func libraries(folder string, files *files, problems *document.Problems) []adapters.Library {
+	return []adapters.Library{folderLibrary(folder, files, problems), catalog.Library(problems)}
 }
 
 // folderLibrary reads definitions from a folder. One that is there and cannot be
 // read is a mistake: the next library may have another of the same name.
-func folderLibrary(folder string, problems *document.Problems) adapters.Library {
+func folderLibrary(folder string, files *files, problems *document.Problems) adapters.Library {
 	return func(name string) *document.Node {
 		if !sourceName(name) {
 			return nil
 		}
 		path := filepath.Join(folder, name+".yaml")
-		content, err := fs.ReadFile(os.DirFS(folder), name+".yaml")
+		content, err := files.read(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -204,14 +217,18 @@ func (f *File) bindSource(e *entry, libraries []adapters.Library, problems *docu
 		}
 		return nil
 	}
+	s := &source{entry: e, name: name, plain: resolved, settings: adapters.Settings{}}
 	resolved = resolved.With(e.node)
-	s := &source{entry: e, name: name, definition: adapters.Compile(resolved), settings: adapters.Settings{}}
+	s.definition = adapters.Compile(resolved)
 	if e.name != nil {
 		s.name = e.name.Text()
 	}
 	s.wrong = problems.Len() > before
 	e.conceal(s.definition)
 	f.fill(s)
+	for _, path := range s.definition.TLS().Paths() {
+		_, _ = f.files.read(path) // what is wrong with it is told below
+	}
 	transport, err := adapters.NewTransport(&f.dynamic.egress, s.definition.TLS())
 	if err != nil {
 		resolved.Merged.Field("tls").Errorf("%v", err)
@@ -427,7 +444,7 @@ func (f *File) bindIdentifiers(problems *document.Problems) {
 	for _, t := range f.dynamic.tenants {
 		tenants = append(tenants, t.name.Text())
 	}
-	f.links = readLinks(f.dynamic.links, tenants, kinds, problems)
+	f.links = readLinks(f.dynamic.links, f.files, tenants, kinds, problems)
 }
 
 // everyOther stands, in an order of sources, for all that it does not name.
@@ -484,10 +501,11 @@ func (f *File) bind(s *source) *adapters.Source {
 	return s.definition.Bind(s.name, s.settings, f.dynamic.limits, own, s.transport)
 }
 
-// Live makes a configuration that a gateway can answer by. Every call makes
-// breakers of its own. The wrap, when not nil, goes around each source's
-// transport.
-func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper) *gateway.Live {
+// Live makes a configuration that a gateway can answer by. The wrap, when not
+// nil, goes around each source's transport. Of the file before, when not nil, a
+// source that is the same keeps its breaker, its pause, its token and its
+// connections.
+func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
 	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total}
 	if f.links != nil {
 		live.Links = f.links
@@ -497,13 +515,38 @@ func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) htt
 		if wrap != nil {
 			wrapped.transport = wrap(s.transport)
 		}
-		bound := f.bind(&wrapped)
-		guards := guard.New(s.name, bound.Limits(), telemetry)
+		s.bound = f.bind(&wrapped)
+		if same := before.same(f, s); same != nil {
+			s.transport, s.bound, s.guards = same.transport, same.bound, same.guards
+		} else {
+			s.guards = guard.New(s.name, s.bound.Limits(), telemetry)
+		}
 		live.Sources = append(live.Sources, &gateway.Source{
-			Name: s.name, About: s.definition.About, Chain: s.definition.Chain, Hash: bound.Hash(),
+			Name: s.name, About: s.definition.About, Chain: s.definition.Chain, Hash: s.bound.Hash(),
 			Required: s.entry.required, Optional: s.entry.optional, Tenants: s.tenants,
-			Keep: bound.Limits().Cache, Upstream: bound, Adapter: guards.Stack(bound), Breaker: guards.State,
+			Keep: s.bound.Limits().Cache, Upstream: s.bound, Adapter: s.guards.Stack(s.bound), Breaker: s.guards.State,
 		})
 	}
 	return live
+}
+
+// same finds the source of this file that is what s is in another: it has the
+// name, asks and maps the same with the same settings under the same limits, and
+// its connections go to the same places under the same certificates.
+func (f *File) same(other *File, s *source) *source {
+	if f == nil || !reflect.DeepEqual(f.dynamic.egress, other.dynamic.egress) {
+		return nil
+	}
+	i := slices.IndexFunc(f.sources, func(old *source) bool {
+		return old.name == s.name && old.bound != nil && old.bound.Hash() == s.bound.Hash() && old.bound.Limits() == s.bound.Limits()
+	})
+	if i < 0 {
+		return nil
+	}
+	for _, path := range s.definition.TLS().Paths() {
+		if f.files.digest(path) != other.files.digest(path) {
+			return nil
+		}
+	}
+	return f.sources[i]
 }

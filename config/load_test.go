@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ func telemetry(t testing.TB) *guard.Telemetry {
 
 func live(t testing.TB, file *config.File) *gateway.Live {
 	t.Helper()
-	return file.Live(telemetry(t), nil)
+	return file.Live(telemetry(t), nil, nil)
 }
 
 func example(t testing.TB) *config.File {
@@ -141,7 +142,7 @@ func TestExample(t *testing.T) {
 	own.Cache = adapters.Lifetimes{TTL: time.Minute, Stale: 0, Negative: 10 * time.Second}
 	check("limits of slack", own, limits["slack"])
 
-	for _, key := range []string{"`secrets`", "`reload`", "no `callers`", "`limits.attempts`", "`budget.waves`"} {
+	for _, key := range []string{"no `callers`", "`limits.attempts`", "`budget.waves`"} {
 		if !slices.ContainsFunc(file.Notes, func(note string) bool { return strings.Contains(note, key) }) {
 			t.Errorf("no note tells of %s: %q", key, file.Notes)
 		}
@@ -228,9 +229,14 @@ func TestOrder(t *testing.T) {
 }
 
 // asked is a transport that remembers requests, and knows nobody.
-type asked struct{ requests []*http.Request }
+type asked struct {
+	mu       sync.Mutex // several sources are asked at the same time
+	requests []*http.Request
+}
 
 func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.requests = append(a.requests, r)
 	return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
 }
@@ -239,7 +245,7 @@ func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
 func ask(t *testing.T, file *config.File, tenant, user string) []*http.Request {
 	t.Helper()
 	var a asked
-	l := file.Live(telemetry(t), func(http.RoundTripper) http.RoundTripper { return &a })
+	l := file.Live(telemetry(t), func(http.RoundTripper) http.RoundTripper { return &a }, nil)
 	g, err := gateway.New(l, gateway.Options{CacheBytes: 1 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
 	if err != nil {
 		t.Fatal(err)
@@ -436,7 +442,7 @@ func TestLiveTwice(t *testing.T) {
 		file.Live(telemetry(t), func(next http.RoundTripper) http.RoundTripper {
 			wrapped = append(wrapped, next)
 			return &asked{}
-		})
+		}, nil)
 	}
 	if len(wrapped) != 2 || wrapped[0] != wrapped[1] {
 		t.Error("the second is wrapped in what the first was wrapped in")

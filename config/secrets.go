@@ -24,6 +24,7 @@ type secrets struct {
 	// no mistake: a file is checked where it is written, and not where it runs.
 	// Nil where it is one.
 	elsewhere *[]string
+	files     *files
 }
 
 // resolve returns the value that a node writes or refers to; ok is false where
@@ -54,7 +55,7 @@ func (s secrets) resolve(n *document.Node) (_ adapters.Secret, ok bool) {
 	case found[1] == "env":
 		value, missing = fromEnvironment(found[2])
 	default:
-		value, missing = fromFile(n.File(), found[2])
+		value, missing = s.fromFile(n.File(), found[2])
 	}
 	switch {
 	case missing == "":
@@ -76,8 +77,8 @@ func fromEnvironment(name string) (value, missing string) {
 
 // fromFile reads a secret from a file. The line end that editors put behind it
 // is no part of it.
-func fromFile(from, path string) (value, missing string) {
-	content, err := os.ReadFile(relative(from, path))
+func (s secrets) fromFile(from, path string) (value, missing string) {
+	content, err := s.files.read(relative(from, path))
 	if err != nil {
 		return "", "the secret file " + path + ": " + reason(err)
 	}

@@ -57,6 +57,10 @@ func (g *Gateway) Close() {
 	g.cache.Close()
 }
 
+// Swap puts another configuration in force. Lookups under way end with the one
+// they began with; what is kept of a source that is the same stays in use.
+func (g *Gateway) Swap(live *Live) { g.live.Store(live) }
+
 // Live is the configuration in force.
 func (g *Gateway) Live() *Live { return g.live.Load() }
 

@@ -92,6 +92,7 @@ func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
 	if err := d.welcome(out); err != nil {
 		return err
 	}
+	go d.watch(ctx, d.file, nil)
 	if err := d.Wait(ctx); err != nil {
 		return err
 	}
@@ -105,6 +106,7 @@ type demo struct {
 	simulation *simulator.Simulation
 	upstreams  *simulator.Running
 	folder     string // of the configuration
+	file       *config.File
 }
 
 func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors ...sdktrace.SpanProcessor) (_ *demo, err error) {
@@ -128,15 +130,14 @@ func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors 
 	if err := d.write(o); err != nil {
 		return nil, err
 	}
-	file, err := config.Load(d.path())
+	if d.file, err = config.Load(d.path()); err != nil {
+		return nil, err
+	}
+	sdk, err := newTelemetry(ctx, d.file.Static.Telemetry, log, processors...)
 	if err != nil {
 		return nil, err
 	}
-	sdk, err := newTelemetry(ctx, file.Static.Telemetry, log, processors...)
-	if err != nil {
-		return nil, err
-	}
-	if d.server, err = startServer(ctx, file, sdk, log); err != nil {
+	if d.server, err = startServer(ctx, d.file, sdk, log); err != nil {
 		return nil, fmt.Errorf("%w\n  hint: another address can be chosen, for example --address 127.0.0.1:0 --admin 127.0.0.1:0", err)
 	}
 	return d, nil

@@ -57,6 +57,9 @@ func serve(ctx context.Context, path string, drain time.Duration, log *slog.Logg
 		log.Warn(note)
 	}
 	log.Info("muster is up", "version", version(), "address", server.Address, "admin", server.Admin)
+	hangup := make(chan struct{})
+	go hangups(ctx, hangup)
+	go server.watch(ctx, file, hangup)
 	if err := server.Wait(ctx); err != nil {
 		return err
 	}
@@ -72,6 +75,7 @@ type server struct {
 	public, admin *http.Server
 	gateway       *gateway.Gateway
 	telemetry     *telemetry
+	reloading     *reloading
 	failed        chan error
 }
 
@@ -83,11 +87,13 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	if err != nil {
 		return nil, err
 	}
-	live := file.Live(watched, func(t http.RoundTripper) http.RoundTripper { //nolint:contextcheck // a breaker moves for all of its callers
-		return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
-			otelhttp.WithPropagators(propagation.TraceContext{}))
-	})
-	engine, err := gateway.New(live, gateway.Options{
+	live := func(file, before *config.File) *gateway.Live { //nolint:contextcheck // a breaker moves for all of its callers
+		return file.Live(watched, func(t http.RoundTripper) http.RoundTripper {
+			return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
+				otelhttp.WithPropagators(propagation.TraceContext{}))
+		}, before)
+	}
+	engine, err := gateway.New(live(file, nil), gateway.Options{
 		CacheBytes: file.Static.CacheBytes,
 		Tracer:     sdk.traces.Tracer("muster/gateway"), Meter: sdk.meters.Meter("muster/gateway"),
 	})
@@ -95,10 +101,14 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 		return nil, err
 	}
 	s := &server{ready: httpapi.NewReadiness(), gateway: engine, telemetry: sdk, failed: make(chan error, 2)}
+	if s.reloading, err = newReloading(file, live, engine, s.ready, sdk.meters.Meter("muster/config"), log); err != nil {
+		engine.Close()
+		return nil, err
+	}
 	s.public = httpServer(httpapi.New(engine, httpapi.Options{
 		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: file.Static.Listen.Origins, Ready: s.ready,
 	}))
-	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Config: file.Show, Log: log}))
+	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Config: s.reloading.show, Log: log}))
 	// Profiles of a minute and more are asked for on the admin listener.
 	s.admin.WriteTimeout = 0
 

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"muster/adapters"
+)
+
+// lookEvery is how often a watched configuration is compared with its files. They
+// are few and small, and reading them tells more than the events of a file system:
+// a mounted folder is swapped by its links, and not every file system has events.
+const lookEvery = time.Second
+
+// Reload is what became of a change.
+type Reload struct {
+	// File is in force from now on; nil when Err tells why the one before stays.
+	File *File
+	Err  error
+	// Restart tells that the change is about what a running process cannot change
+	// as well (Static): that part waits for a restart.
+	Restart bool
+}
+
+// Watch follows a configuration until ctx ends. Whenever one of the files it was
+// made of reads otherwise (unless `reload.watch` is false) and no longer changes,
+// or something comes from now, all is read anew and its inline tests are run
+// (unless `reload.test` is false). What became of it is told; a mistake is told
+// once, and changes nothing.
+func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	running, last := f.Static, f.files // last: of the last attempt
+	var settling *files                // changed since, and perhaps still being written
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if !f.dynamic.reload.watch || !last.changed() {
+				settling = nil
+				continue
+			}
+			if settling == nil || settling.changed() {
+				settling = last.again()
+				continue
+			}
+		case <-now:
+		}
+		last, settling = newFiles(), nil
+		next, err := f.next(ctx, last)
+		if err != nil {
+			tell(Reload{Err: err})
+			continue
+		}
+		tell(Reload{File: next, Restart: !reflect.DeepEqual(next.Static, running)})
+		f.retire(next)
+		f = next
+	}
+}
+
+// next reads the configuration anew.
+func (f *File) next(ctx context.Context, files *files) (*File, error) {
+	next, err := load(f.root.File(), files)
+	if err != nil {
+		return nil, err
+	}
+	if next.dynamic.reload.test {
+		if err := failures(next.test(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// failures is nil when all tests have passed.
+func failures(results []adapters.TestResult) error {
+	var b strings.Builder
+	for _, r := range results {
+		for _, failure := range r.Failures {
+			fmt.Fprintf(&b, "%s: error: the test %q failed: %s\n", r.Position, r.Name, failure)
+		}
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.TrimRight(b.String(), "\n"))
+}
+
+// retire closes the idle connections of sources that the next file does not go on
+// with. Those in use end with the lookups that use them.
+func (f *File) retire(next *File) {
+	kept := map[http.RoundTripper]bool{}
+	for _, s := range next.sources {
+		kept[s.transport] = true
+	}
+	for _, s := range f.sources {
+		if t, ok := s.transport.(*http.Transport); ok && !kept[s.transport] {
+			t.CloseIdleConnections()
+		}
+	}
+}

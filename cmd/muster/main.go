@@ -4,6 +4,7 @@
 //	muster serve --config gateway.yaml   the gateway
 //	muster demo                          the gateway, five simulated upstreams and 1,200 people
 //	muster check gateway.yaml            every mistake in a file, and its inline tests
+//	muster providers                     the definitions inside the program
 //	muster version
 //
 // main parses and delegates; the gateway is put together in serve.go.
@@ -62,6 +63,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), providersCommand(), versionCommand())
 	return root
 }

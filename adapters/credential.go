@@ -277,8 +277,16 @@ func authKeys(c *normalize.Compiler) []document.Key[auth] {
 		}},
 		{Name: "client_credentials", About: "OAuth 2.0 client credentials (RFC 6749, 4.4)", Read: func(a *auth, n *document.Node) {
 			var g grant
-			document.Decode(n, &g, grantKeys())
-			a.fetch, a.send = g.request(), sendBearer()
+			document.Decode(n, &g, append(grantKeys(), clientSecretKey(true)))
+			a.fetch, a.send = g.request("client_credentials"), sendBearer()
+		}},
+		{Name: "password", About: "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", Read: func(a *auth, n *document.Node) {
+			var g grant
+			document.Decode(n, &g, append(grantKeys(), clientSecretKey(false), // a public client has none
+				document.Key[grant]{Name: "username", About: "of the account that looks people up", Required: true, Read: func(g *grant, n *document.Node) { g.username = authText(n) }},
+				document.Key[grant]{Name: "password", About: "of that account", Required: true, Read: func(g *grant, n *document.Node) { g.password = authText(n) }},
+			))
+			a.fetch, a.send = g.request("password"), sendBearer()
 		}},
 		{Name: "api_token", About: "a long-lived token is exchanged for a short-lived one", Read: func(a *auth, n *document.Node) {
 			a.fetch, a.send = &tokenRequest{}, sendBearer()
@@ -296,10 +304,11 @@ func sendBearer() []parameter {
 	return []parameter{{"Authorization", template{{literal: "Bearer "}, {ref: reference{space: "token"}}}}}
 }
 
-// grant is what client_credentials says.
+// grant is what an OAuth 2.0 grant says.
 type grant struct {
 	endpoint                                 Lookup
 	clientID, clientSecret, scopes, audience template
+	username, password                       template
 	style                                    string
 	params                                   []parameter
 }
@@ -311,7 +320,6 @@ func grantKeys() []document.Key[grant] {
 			g.endpoint.method = http.MethodPost
 		}},
 		{Name: "client_id", About: "our name at the token endpoint", Required: true, Read: func(g *grant, n *document.Node) { g.clientID = authText(n) }},
-		{Name: "client_secret", About: "how we prove it", Required: true, Read: func(g *grant, n *document.Node) { g.clientSecret = authText(n) }},
 		{Name: "scopes", About: "scopes to ask for", Read: func(g *grant, n *document.Node) {
 			for i, item := range n.OneOrMore() {
 				if i > 0 {
@@ -326,16 +334,27 @@ func grantKeys() []document.Key[grant] {
 	}
 }
 
-func (g *grant) request() *tokenRequest {
+func clientSecretKey(required bool) document.Key[grant] {
+	return document.Key[grant]{Name: "client_secret", About: "how we prove it", Required: required, Read: func(g *grant, n *document.Node) { g.clientSecret = authText(n) }}
+}
+
+// request is the token request of a grant type.
+func (g *grant) request(grantType string) *tokenRequest {
 	t := &tokenRequest{
 		endpoint:  g.endpoint,
-		form:      []parameter{{"grant_type", template{{literal: "client_credentials"}}}},
+		form:      []parameter{{"grant_type", template{{literal: grantType}}}},
 		token:     mustPaths("access_token"),
 		expiresIn: mustPaths("expires_in"),
 	}
-	if g.style == "post" {
+	if g.username != nil {
+		t.form = append(t.form, parameter{"username", g.username}, parameter{"password", g.password})
+	}
+	switch {
+	case g.clientSecret == nil:
+		t.form = append(t.form, parameter{"client_id", g.clientID})
+	case g.style == "post":
 		t.form = append(t.form, parameter{"client_id", g.clientID}, parameter{"client_secret", g.clientSecret})
-	} else {
+	default:
 		t.basic = &basicAuth{g.clientID, g.clientSecret}
 	}
 	if g.scopes != nil {

@@ -78,6 +78,18 @@ func TestAuthKinds(t *testing.T) {
 			map[string]string{"Authorization": "Bearer t-1"},
 		},
 		{
+			"a password, of a public client",
+			`{password: {token_url: "https://login.example/token", username: "{settings.region}", password: "{settings.token}", client_id: muster}}`,
+			&sent{"POST https://login.example/token", http.Header{"Content-Type": {form}}, "grant_type=password&username=eu+1&password=s3cr%3At+%C3%A9%26&client_id=muster"},
+			map[string]string{"Authorization": "Bearer t-1"},
+		},
+		{
+			"a password, of a client that proves itself",
+			`{password: {token_url: "https://login.example/token", username: u, password: "{settings.token}", client_id: muster, client_secret: "{settings.region}", scopes: openid}}`,
+			&sent{"POST https://login.example/token", http.Header{"Authorization": {basic("muster", "eu+1")}, "Content-Type": {form}}, "grant_type=password&username=u&password=s3cr%3At+%C3%A9%26&scope=openid"},
+			map[string]string{"Authorization": "Bearer t-1"},
+		},
+		{
 			"an exchange by a form",
 			`{api_token: {request: POST https://login.example/x, form: {api_token: "{settings.token}"}, query: {v: "2"}, headers: {X-Client: muster}, token: access_token}}`,
 			&sent{"POST https://login.example/x?v=2", http.Header{"Content-Type": {form}, "X-Client": {"muster"}}, "api_token=s3cr%3At+%C3%A9%26"},
@@ -209,6 +221,16 @@ func TestATokenEndpointThatDoesNotAnswer(t *testing.T) {
 	}, found)
 	_, err = bind(define(t, clientCredentials), w, "token", "s").Fetch(t.Context(), somebody())
 	expect(t, "broken off", adapters.FaultOf(err).Error(), "unavailable: the connection failed while reading a token")
+
+	body := &endless{}
+	w = upstream(func(r *http.Request) (*http.Response, error) {
+		got := response(r, 200, "")
+		got.Body = body
+		return got, nil
+	}, found)
+	_, err = bind(define(t, clientCredentials), w, "token", "s").Fetch(t.Context(), somebody())
+	expect(t, "endless", adapters.FaultOf(err).Error(), "malformed: the token reply is not JSON")
+	expect(t, "read, and closed", []any{body.read, body.closed}, []any{64 << 10, true})
 
 	// Nobody waits for ever, even where the caller would.
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -93,21 +94,32 @@ func checkText(t *testing.T, texts ...string) {
 	}
 }
 
-// authless answers every token request, and hands the rest on.
+// authless answers every token request, which is a form, and hands the rest on.
 type authless struct{ next http.RoundTripper }
 
 func (a authless) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodPost {
+	if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
 		return response(r, 200, `{"access_token": "t", "expires_in": 60}`), nil
 	}
 	return a.next.RoundTrip(r)
 }
 
-// anybody has every identifier that a definition of the catalogue asks for.
+// anybody has every identifier that a definition of the catalogue asks for, in a
+// form that it takes.
 func anybody(d *adapters.Definition) adapters.Query {
-	q := adapters.Query{IDs: map[string]string{"self": "256", "username": "casey", "email": "casey.taylor@example.com", "oid": "d3b07384-d9a1-4655-a08e-df5f4f6d7d19"}, Tenant: map[string]string{}}
+	source := d.Bind(d.Name, settingsOf(d), adapters.DefaultLimits(), nil, nil)
+	q := adapters.Query{IDs: map[string]string{}, Tenant: map[string]string{}}
 	for _, name := range d.TenantNames() {
 		q.Tenant[name] = "1024"
+	}
+	kinds := slices.Concat(source.Needs()...)
+	for _, form := range []string{"256", "casey", "casey.taylor@example.com", "d3b07384-d9a1-4655-a08e-df5f4f6d7d19"} {
+		for _, kind := range kinds {
+			q.IDs[kind] = form
+		}
+		if source.Check(q) == nil {
+			break
+		}
 	}
 	return q
 }
@@ -126,7 +138,11 @@ func TestAnybodyReachesTheUpstream(t *testing.T) {
 func settingsOf(d *adapters.Definition) adapters.Settings {
 	all := settings()
 	for _, s := range d.Settings() {
-		if s.Format != "host" && s.Required {
+		switch {
+		case !s.Required || s.Name == "host": // settings has that already
+		case s.Format == "host":
+			all[s.Name] = adapters.NewSecret("other.example")
+		default:
 			all[s.Name] = adapters.NewSecret("s")
 		}
 	}

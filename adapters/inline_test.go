@@ -78,7 +78,7 @@ response:
 func TestInlineTestsKnowTheirTimeAndTheirSecrets(t *testing.T) {
 	const keys = `
 settings: {key: {format: secret}, region: {}}
-auth: {bearer: "{settings.key}"}
+auth: {basic: {username: "{settings.region}", password: "{settings.key}"}}
 lookup: "https://h.example/{id.self}?key={settings.key}&r={settings.region}"
 profile: {roles: [{each: roles, value: name, expiresAt: {path: until, as: epoch_s}}]}
 response: {retry_after: {header: X-Reset, as: epoch_s}}

@@ -30,6 +30,7 @@ var metrics = map[string][]string{
 	"http_server_request_duration_seconds_count":  {"http_request_method", "http_response_status_code", "http_route"},
 	"muster_breaker_state":                        {"source", "state"},
 	"muster_breaker_transitions_total":            {"source", "from", "to"},
+	"muster_config_reloads_total":                 {"result"},
 	"muster_cache_lookups_total":                  {"source", "result"},
 	"muster_lookup_complete_total":                {"complete", "http_response_status_code"},
 	"muster_merge_conflicts_total":                {"field", "winner", "loser"},

@@ -245,7 +245,7 @@ func (f *File) noDefinition(use *document.Node) {
 		p.Suggest("did you mean %q?", near)
 		return
 	}
-	p.Suggest("it is looked for in ./providers beside this file, then in the catalog; there are: %s", strings.Join(names, ", "))
+	p.Suggest("it is looked for in ./providers beside this file, then in the catalog, which `muster providers` lists")
 }
 
 // certain tells whether all is known that definitions say. Where it is not, what

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -85,7 +86,7 @@ func spanExporter(ctx context.Context, settings config.Telemetry) (sdktrace.Span
 		}
 		return spans, nil
 	case settings.OTLP != "":
-		spans, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(settings.OTLP+"/v1/traces"))
+		spans, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimSuffix(settings.OTLP, "/")+"/v1/traces"))
 		if err != nil {
 			return nil, fmt.Errorf("telemetry.otlp: %w", err)
 		}

@@ -86,7 +86,7 @@ func TestWhereSpansGo(t *testing.T) {
 		want string // the service that sent the span; "" for none
 	}{
 		{"nowhere", nil, nil, ""},
-		{"the file's collector", func(c *collected) config.Telemetry { return config.Telemetry{OTLP: c.overHTTP(t), Sample: 1} }, nil, "muster"},
+		{"the file's collector", func(c *collected) config.Telemetry { return config.Telemetry{OTLP: c.overHTTP(t) + "/", Sample: 1} }, nil, "muster"},
 		{"what is not sampled", func(c *collected) config.Telemetry { return config.Telemetry{OTLP: c.overHTTP(t), Sample: 0} }, nil, ""},
 		{"by HTTP", nil, func(c *collected) map[string]string {
 			return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.overHTTP(t)}

@@ -86,7 +86,7 @@ func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name strin
 		}
 		if saysSomething(value) {
 			field.Set(value)
-			return !f.constant
+			return !f.from.constantly()
 		}
 	}
 	return false
@@ -114,7 +114,7 @@ func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string
 			continue
 		}
 		text := value.String()
-		said = said || text != "" && !f.constant
+		said = said || text != "" && !f.from.constantly()
 		if text != "" && !slices.Contains(list, text) {
 			list = append(list, text)
 		}
@@ -168,7 +168,7 @@ func (r *applying) spread(field reflect.Value, s *setter, at *Cursor, prefix str
 			r.fail(prefix+s.name, err)
 			return
 		}
-		if f.constant {
+		if f.from.constantly() {
 			continue // an item that holds only constants
 		}
 		item := reflect.New(field.Type().Elem()).Elem()
@@ -328,8 +328,8 @@ func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 			continue
 		}
 		id := Identifier{Kind: rule.Kind, Value: text}
-		if rule.Verified {
-			id.Verified = &rule.Verified
+		if f.from.asks {
+			id.Verified = new(true)
 		}
 		return id, true
 	}
@@ -382,11 +382,11 @@ func instant(f found) (reflect.Value, string) {
 	var at time.Time
 	var ok bool
 	switch text, isText := f.value.(string); {
-	case f.as != "":
+	case f.from.as != "":
 		digits, _ := ScalarText(f.value)
-		t, some, err := f.as.Time(Number(digits))
+		t, some, err := f.from.as.Time(Number(digits))
 		if err != nil {
-			return reflect.Value{}, "expected an instant as " + string(f.as) + ", found " + formOf(f.value)
+			return reflect.Value{}, "expected an instant as " + string(f.from.as) + ", found " + formOf(f.value)
 		}
 		if !some {
 			return reflect.ValueOf(time.Time{}), ""

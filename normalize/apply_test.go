@@ -345,6 +345,14 @@ func TestIdentifiers(t *testing.T) {
 		{name: "not verified", yaml: "ids: {email: {path: m, when: {ok: true}}}", json: `{"m":"a@x.example","ok":"true"}`},
 		{name: "verified twice, once yes and once no", yaml: "ids: {email: {path: m, when: {ok: true}}}", json: `{"m":"a@x.example","ok":true,"ok":false}`},
 		{name: "verified as the definition assumes", yaml: "ids: {email: {path: m, verified: assumed}}", json: `{"m":"a@x.example"}`, want: yields(Identifier{Kind: "email", Value: "a@x.example"})},
+		{
+			name: "each alternative has its proof", yaml: "ids: {email: [{path: m, when: {ok: true}}, {path: n, when: {n_ok: true}}, {path: w, verified: assumed}]}",
+			json: `{"m":"a@x.example","n":"b@x.example","n_ok":true,"w":"c@x.example"}`, want: yields(Identifier{Kind: "email", Value: "b@x.example", Verified: new(true)}),
+		},
+		{
+			name: "the last is only assumed", yaml: "ids: {email: [{path: m, when: {ok: true}}, {path: w, verified: assumed}]}",
+			json: `{"m":"a@x.example","w":"c@x.example"}`, want: yields(Identifier{Kind: "email", Value: "c@x.example"}),
+		},
 		{name: "made by CEL", yaml: "ids: {crm: {cel: 'data.a + \":\" + data.b'}}", json: `{"a":"x","b":"y"}`, want: yields(Identifier{Kind: "crm", Value: "x:y"})},
 		{name: "beside a profile", yaml: "profile: {userName: u}\nids: {username: u}", json: `{"u":"jane"}`, want: Record{Profile: Profile{UserName: "jane"}, IDs: []Identifier{{Kind: "username", Value: "jane"}}}},
 		{name: "a constant", yaml: "ids: {realm: {value: acme, check: false}}", json: `{}`, want: yields(Identifier{Kind: "realm", Value: "acme"})},

@@ -19,8 +19,11 @@ import (
 )
 
 // celCostLimit bounds one evaluation: a program that loops over a reply of a
-// megabyte stays far below it, one that loops over it twice inside itself does not.
+// megabyte stays far below it, one that loops over it twice inside itself does
+// not. It bounds a result as well: the values in it and the bytes of its texts.
 const celCostLimit = 1_000_000
+
+var errCostly = fmt.Errorf("the CEL expression costs more than %d steps", celCostLimit)
 
 // program is a compiled CEL expression. It sees `data` (the record), `body`
 // (the whole reply) and `http` (the status).
@@ -29,12 +32,12 @@ type program struct {
 }
 
 func newCELEnvironment() (*cel.Env, error) {
-	return cel.NewEnv(
+	return cel.NewEnv(append([]cel.EnvOption{
 		cel.Variable("data", cel.DynType),
 		cel.Variable("body", cel.DynType),
 		cel.Variable("http", cel.IntType),
 		ext.Strings(),
-	)
+	}, growingFunctions()...)...)
 }
 
 // cel compiles an expression; its mistakes are reported where CEL finds them.
@@ -119,11 +122,12 @@ func (p *program) evaluate(s *Scope) (any, error) {
 	out, _, err := p.run.Eval(s.celVariables())
 	switch {
 	case err == nil:
-		return fromCEL(out, 0)
+		result := celResult{left: celCostLimit}
+		return result.read(out, 0)
 	case errors.Is(err, errAmbiguous):
 		return nil, errAmbiguous
-	case strings.Contains(err.Error(), "cost limit exceeded"):
-		return nil, fmt.Errorf("the CEL expression costs more than %d steps", celCostLimit)
+	case errors.Is(err, errCostly), strings.Contains(err.Error(), "cost limit exceeded"):
+		return nil, errCostly
 	default:
 		return nil, nil //nolint:nilerr // the grammar: a missing key is absence
 	}
@@ -197,10 +201,19 @@ func (m sortedMap) Iterator() traits.Iterator {
 	return types.NewStringList(types.DefaultTypeAdapter, keys).Iterator()
 }
 
-// fromCEL brings a result back to the forms of ParseJSON.
-func fromCEL(v ref.Val, depth int) (any, error) {
+// celResult brings a result back to the forms of ParseJSON. A few steps make a
+// list of a thousand times the same list, which is small only while it is shared.
+type celResult struct {
+	left int // of celCostLimit
+}
+
+func (r *celResult) read(v ref.Val, depth int) (any, error) {
 	if depth > MaxDepth {
 		return nil, fmt.Errorf("the CEL result is nested deeper than %d", MaxDepth)
+	}
+	text, _ := v.(types.String)
+	if r.left -= 1 + len(text); r.left < 0 {
+		return nil, errCostly
 	}
 	switch v := v.(type) {
 	case types.Null:
@@ -226,7 +239,7 @@ func fromCEL(v ref.Val, depth int) (any, error) {
 		out := map[string]any{}
 		for it := v.Iterator(); it.HasNext() == types.True; {
 			key := it.Next()
-			item, err := fromCEL(v.Get(key), depth+1)
+			item, err := r.read(v.Get(key), depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -236,7 +249,7 @@ func fromCEL(v ref.Val, depth int) (any, error) {
 	case traits.Lister:
 		var out []any
 		for it := v.Iterator(); it.HasNext() == types.True; {
-			item, err := fromCEL(it.Next(), depth+1)
+			item, err := r.read(it.Next(), depth+1)
 			if err != nil {
 				return nil, err
 			}

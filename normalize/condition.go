@@ -120,16 +120,14 @@ func wildcard(text string) *regexp.Regexp {
 // literal is a scalar as the JSON value that YAML takes it for.
 func literal(n *document.Node) (any, bool) {
 	text, err := n.JSON()
-	if err != nil {
-		n.Errorf("%q is not a value that JSON knows", n.Text())
-		return nil, false
+	if err == nil {
+		var value any
+		if value, err = ParseJSON(text); err == nil {
+			return value, true
+		}
 	}
-	value, err := ParseJSON(text)
-	if err != nil {
-		n.Errorf("%q is not a value that JSON knows", n.Text())
-		return nil, false
-	}
-	return value, true
+	n.Errorf("%q is not a value that JSON knows", n.Text())
+	return nil, false
 }
 
 func (l *literals) match(path Path, at *Cursor) bool {

@@ -5,7 +5,7 @@
 // reply reads from top to bottom like this:
 //
 //	tree, err := normalize.ParseJSON(body)            // exact numbers, no ambiguity
-//	record, notes := mapping.Apply(tree, scope)       // a Record: one source's part
+//	record, notes, err := mapping.Apply(scope, now)   // a Record: one source's part
 //	profile, provenance := normalize.Merge(rules, parts, now)
 //
 // The words:
@@ -16,7 +16,7 @@
 //   - a conversion brings a value into its canonical form: e-mail, BCP 47,
 //     ISO 3166, E.164, RFC 3339 (convert.go);
 //   - a Condition is a closed question about a reply (condition.go), and CEL is
-//     the way out for what a path cannot say (cel.go);
+//     the way out for what a path cannot say (cel.go, celtext.go);
 //   - Merge joins the parts by rules, never by order of arrival (merge.go), and
 //     says in its Provenance who won, who agreed and who was overruled.
 //

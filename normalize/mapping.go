@@ -23,7 +23,7 @@ type Mapping struct {
 // IDRule is one entry under `ids`.
 type IDRule struct {
 	Kind string
-	// Verified tells that the source vouches for the value by a `when`;
+	// Verified tells that the source vouches for every value by a `when`;
 	// without one an e-mail address is taken as the definition assumes it.
 	Verified bool
 	// Check asks that the value equals the identifier that was asked for.
@@ -110,48 +110,30 @@ func (c *Compiler) attributes(m *Mapping, n *document.Node) {
 	m.object = rule
 }
 
-// idWords are the words of an identifier: those of a value, and its own.
-type idWords struct {
-	value   alternative
-	check   bool
-	assumed bool
-}
-
-// idKeys is the table of an identifier's long form.
-func (c *Compiler) idKeys() []document.Key[idWords] {
-	keys := []document.Key[idWords]{
-		{Name: "verified", About: "assumed: this source's addresses are taken as proved", Read: func(w *idWords, n *document.Node) {
-			w.assumed = n.OneOf("assumed") != ""
+// idKeys is the table of an identifier's long form: that of any value, and what
+// only an identifier knows.
+func (c *Compiler) idKeys() []document.Key[alternative] {
+	return append(c.valueKeys(),
+		document.Key[alternative]{Name: "verified", About: "assumed: this source's addresses are taken as proved", Read: func(a *alternative, n *document.Node) {
+			a.assumed = n.OneOf("assumed") != ""
 		}},
-		{Name: "check", About: "false: need not equal the identifier that was asked for", Read: func(w *idWords, n *document.Node) { w.check = n.Bool() }},
-	}
-	for _, k := range c.valueKeys() {
-		keys = append(keys, document.Key[idWords]{Name: k.Name, About: k.About, Read: func(w *idWords, n *document.Node) { k.Read(&w.value, n) }})
-	}
-	return keys
+		document.Key[alternative]{Name: "check", About: "false: need not equal the identifier that was asked for", Read: func(a *alternative, n *document.Node) { a.unchecked = !n.Bool() }},
+	)
 }
 
 func (c *Compiler) id(key, n *document.Node) IDRule {
-	rule := IDRule{Kind: key.Text(), Check: true}
-	words := idWords{check: true}
-	if n.Kind() == document.Mapping {
-		document.Decode(n, &words, c.idKeys())
-		rule.Check = words.check
-		rule.Verified = proves(n.Field("when"))
-		rule.expr = c.single(n, words.value)
-	} else {
-		rule.expr = c.expr(n)
+	rule := IDRule{Kind: key.Text(), Verified: true, Check: true, expr: c.values(n, c.idKeys())}
+	proved := true
+	for _, a := range rule.expr {
+		rule.Verified = rule.Verified && a.asks
+		rule.Check = rule.Check && !a.unchecked
+		proved = proved && (a.asks || a.assumed)
 	}
-	if rule.Kind == "email" && !rule.Verified && !words.assumed {
+	if rule.Kind == "email" && !proved {
 		key.Errorf("an e-mail address identifies a person only when it is verified").
 			Suggest("add `when: {PATH: true}` on a verified flag, or `verified: assumed`")
 	}
 	return rule
-}
-
-// proves tells whether a `when` is written and asks something.
-func proves(when *document.Node) bool {
-	return when.Kind() == document.Mapping && len(when.Fields()) > 0
 }
 
 // setters compiles the members of one struct type that n names.

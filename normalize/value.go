@@ -53,7 +53,11 @@ func (c *Compiler) Path(n *document.Node) Path {
 // value counts.
 func (c *Compiler) Paths(n *document.Node) Paths {
 	var paths Paths
-	for _, item := range n.OneOrMore() {
+	items := n.OneOrMore()
+	if len(items) == 0 {
+		n.Errorf("a path is missing here").Suggest("write a path or a list of paths")
+	}
+	for _, item := range items {
 		if path, ok := c.path(item); ok {
 			paths = append(paths, path)
 		}
@@ -124,13 +128,21 @@ type alternative struct {
 	table map[string]any // `map`; nil for none
 	as    Epoch
 	when  Condition
+	asks  bool // when asks something
+
+	// Of an identifier.
+	assumed   bool // `verified: assumed`
+	unchecked bool // `check: false`
 }
+
+// constantly tells that the alternative is a constant: the definition says it, of
+// everybody.
+func (a *alternative) constantly() bool { return a.path == nil && a.cel == nil }
 
 // found is a value on its way into a member.
 type found struct {
-	value    any
-	as       Epoch
-	constant bool // the definition says it, of everybody
+	value any
+	from  *alternative
 }
 
 // values yields every value that is not absent, in order; an error (an
@@ -151,12 +163,12 @@ func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool)
 	}
 	emit := func(v any) bool {
 		if _, twice := v.(Ambiguous); twice {
-			return yield(found{}, errAmbiguous)
+			return yield(found{from: a}, errAmbiguous)
 		}
 		if v = a.translate(v); Absent(v) {
 			return true
 		}
-		return yield(found{v, a.as, a.path == nil && a.cel == nil}, nil)
+		return yield(found{v, a}, nil)
 	}
 	switch {
 	case a.path != nil:
@@ -169,7 +181,7 @@ func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool)
 	case a.cel != nil:
 		v, err := a.cel.value(s)
 		if err != nil {
-			return yield(found{}, err)
+			return yield(found{from: a}, err)
 		}
 		items, isList := v.([]any)
 		if !isList {
@@ -204,22 +216,25 @@ func (a *alternative) translate(v any) any {
 }
 
 // expr compiles PATH, a list of values, or the long form.
-func (c *Compiler) expr(n *document.Node) expr {
-	switch n.Kind() {
-	case document.Scalar:
+func (c *Compiler) expr(n *document.Node) expr { return c.values(n, c.valueKeys()) }
+
+// values is expr with the keys that the long form has here.
+func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) expr {
+	switch {
+	case n.Kind() == document.Scalar:
 		if path, ok := c.path(n); ok {
 			return expr{{path: &path}}
 		}
 		return nil
-	case document.List:
+	case n.Kind() == document.List && len(n.Items()) > 0:
 		var all expr
 		for _, item := range n.Items() {
-			all = append(all, c.expr(item)...)
+			all = append(all, c.values(item, keys)...)
 		}
 		return all
-	case document.Mapping:
+	case n.Kind() == document.Mapping:
 		var a alternative
-		document.Decode(n, &a, c.valueKeys())
+		document.Decode(n, &a, keys)
 		return c.single(n, a)
 	default:
 		n.Errorf("a value is missing here").Suggest("write a path, a list of paths, or {path: …}, {cel: …} or {value: …}")
@@ -274,6 +289,9 @@ func (c *Compiler) valueKeys() []document.Key[alternative] {
 		{Name: "as", About: "the unit of a number that is an instant: epoch_s or epoch_ms", Read: func(a *alternative, n *document.Node) {
 			a.as = Epoch(n.OneOf(string(EpochSeconds), string(EpochMillis)))
 		}},
-		{Name: "when", About: "conditions under which the value counts, relative to the record", Read: func(a *alternative, n *document.Node) { a.when = c.Condition(n) }},
+		{Name: "when", About: "conditions under which the value counts, relative to the record", Read: func(a *alternative, n *document.Node) {
+			a.when = c.Condition(n)
+			a.asks = n.Kind() == document.Mapping && len(n.Fields()) > 0
+		}},
 	}
 }

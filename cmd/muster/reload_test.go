@@ -48,7 +48,7 @@ func TestReload(t *testing.T) {
 	applied := func(n int) {
 		t.Helper()
 		want := fmt.Sprintf(`muster_config_reloads_total{result="applied"} %d`, n)
-		for range 200 {
+		for range 2000 {
 			if strings.Contains(w.ask(http.MethodGet, "http://"+w.Admin+"/metrics", "").Text, want) {
 				return
 			}

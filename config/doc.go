@@ -6,7 +6,8 @@
 //	if err != nil {
 //		return err
 //	}
-//	live := file.Live(telemetry) // a gateway.Live, ready to be asked
+//	live := file.Live(telemetry, nil, nil) // a gateway.Live, ready to be asked
+//	go file.Watch(ctx, nil, tell)          // and what becomes of changes
 //
 // A file has a static part (File.Static), whose changes need a restart, and a
 // dynamic one, which becomes a gateway.Live. They are two Go types on purpose.

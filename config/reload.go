@@ -35,18 +35,17 @@ func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	running, last := f.Static, f.files // last: of the last attempt
-	var settling *files                // changed since, and perhaps still being written
+	var settling *files                // as of the last look; still being written, if the next sees others
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if !f.dynamic.reload.watch || !last.changed() {
-				settling = nil
+			if !f.dynamic.reload.watch {
 				continue
 			}
-			if settling == nil || settling.changed() {
-				settling = last.again()
+			before := settling
+			if settling = last.again(); settling.same(last) || !before.same(settling) {
 				continue
 			}
 		case <-now:

@@ -92,7 +92,7 @@ func runDemo(ctx context.Context, o demoOptions, out io.Writer) error {
 	if err := d.welcome(out); err != nil {
 		return err
 	}
-	go d.watch(ctx, d.file, nil)
+	go d.reloading.watch(ctx, nil)
 	if err := d.Wait(ctx); err != nil {
 		return err
 	}
@@ -106,7 +106,6 @@ type demo struct {
 	simulation *simulator.Simulation
 	upstreams  *simulator.Running
 	folder     string // of the configuration
-	file       *config.File
 }
 
 func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors ...sdktrace.SpanProcessor) (_ *demo, err error) {
@@ -130,14 +129,15 @@ func startDemo(ctx context.Context, o demoOptions, log *slog.Logger, processors 
 	if err := d.write(o); err != nil {
 		return nil, err
 	}
-	if d.file, err = config.Load(d.path()); err != nil {
-		return nil, err
-	}
-	sdk, err := newTelemetry(ctx, d.file.Static.Telemetry, log, processors...)
+	file, err := config.Load(d.path())
 	if err != nil {
 		return nil, err
 	}
-	if d.server, err = startServer(ctx, d.file, sdk, log); err != nil {
+	sdk, err := newTelemetry(ctx, file.Static.Telemetry, log, processors...)
+	if err != nil {
+		return nil, err
+	}
+	if d.server, err = startServer(ctx, file, sdk, log); err != nil {
 		return nil, fmt.Errorf("%w\n  hint: another address can be chosen, for example --address 127.0.0.1:0 --admin 127.0.0.1:0", err)
 	}
 	return d, nil

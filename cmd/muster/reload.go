@@ -46,9 +46,9 @@ func newReloading(file *config.File, live func(file, before *config.File) *gatew
 // latest is the condition that the configuration in force is what the files say.
 const latest = "configuration is the latest"
 
-// watch follows the files until the context ends.
-func (s *server) watch(ctx context.Context, file *config.File, now <-chan struct{}) {
-	file.Watch(ctx, now, func(r config.Reload) { s.reloading.apply(ctx, r) })
+// watch follows the files until the context ends. It is called once.
+func (r *reloading) watch(ctx context.Context, now <-chan struct{}) {
+	r.file.Watch(ctx, now, func(change config.Reload) { r.apply(ctx, change) })
 }
 
 func (r *reloading) apply(ctx context.Context, change config.Reload) {

@@ -21,7 +21,7 @@ func (w *world) follow() chan<- struct{} {
 	now := make(chan struct{})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.t.Cleanup(cancel)
-	go w.watch(ctx, w.file, now)
+	go w.reloading.watch(ctx, now)
 	return now
 }
 

@@ -59,7 +59,7 @@ func serve(ctx context.Context, path string, drain time.Duration, log *slog.Logg
 	log.Info("muster is up", "version", version(), "address", server.Address, "admin", server.Admin)
 	hangup := make(chan struct{})
 	go hangups(ctx, hangup)
-	go server.watch(ctx, file, hangup)
+	go server.reloading.watch(ctx, hangup)
 	if err := server.Wait(ctx); err != nil {
 		return err
 	}

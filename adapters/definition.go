@@ -50,6 +50,9 @@ type Setting struct {
 // Fits tells whether a value has the form that the setting asks for.
 func (s Setting) Fits(value string) bool { return fits(s.Format, value) }
 
+// Position is where the setting is declared, file:line.
+func (s Setting) Position() string { return fmt.Sprintf("%s:%d", s.node.File(), s.node.Line()) }
+
 // TLSFiles are the files and names of the connection to an upstream; empty
 // members mean the system's.
 type TLSFiles struct {
@@ -170,9 +173,9 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 		document.Of("about", "one line, with the document it was written from", document.Text(), func(d *Definition) *string { return &d.About }),
 		{Name: "use", About: "start from that definition's keys; a key written here replaces the whole inherited one; tests are not inherited", Form: name().Form, Read: func(_ *Definition, n *document.Node) { n.Text() }},
 		document.Of("settings", "what a deployment fills in, used as {settings.NAME}", settingsType(), func(d *Definition) *[]Setting { return &d.settings }),
-		document.Of("auth", "what the upstream wants to see; exactly one kind", AuthType(c), func(d *Definition) *auth { return &d.auth }).Must(),
+		document.Of("auth", "what the upstream wants to see; exactly one kind", AuthType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
 		document.Of("tls", "certificates and names of the connection", TLSType(), func(d *Definition) *TLSFiles { return &d.tls }),
-		document.Of("lookup", "the call, or a list of which the first whose identifiers are at hand is sent", document.OneOrMore(endpointType(inRequest(), inHost())), func(d *Definition) *[]Lookup { return &d.lookups }).Must(),
+		document.Of("lookup", "the call, or a list of which the first whose identifiers are at hand is sent", document.OneOrMore(endpointType(inRequest(), inHost())), func(d *Definition) *[]Lookup { return &d.lookups }).Must().UnlessGiven("use"),
 		document.Of("headers", "added to every lookup; one whose value is absent is left out", HeadersType(), func(d *Definition) *[]parameter { return &d.headers }),
 		document.Of("query", "added to every lookup; one whose value is absent is left out", QueryType(), func(d *Definition) *[]parameter { return &d.query }),
 		document.Of("json", "body of a POST lookup, with placeholders inside its texts", document.Pointer(jsonBody(inRequest())), func(d *Definition) **body { return &d.body }),
@@ -185,7 +188,7 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 			ReadLimits(&scratch, n)
 			d.limits = n
 		}},
-		document.Of("tests", "inline tests, which are also samples of the replies", document.Items(inlineTestType()), func(d *Definition) *[]inlineTest { return &d.tests }),
+		document.Of("tests", "inline tests, which are also samples of the replies", document.Items(inlineTestType()), func(d *Definition) *[]inlineTest { return &d.tests }).UnlessGiven("use"),
 	}
 }
 

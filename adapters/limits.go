@@ -142,7 +142,7 @@ func positive() document.Type[time.Duration] {
 }
 
 func rate() document.Type[Rate] {
-	form := document.Matching("calls per second, minute or hour", "^[0-9]+/[smh]$").Like("20/s")
+	form := document.Matching("calls per second, minute or hour", "^0*[1-9][0-9]*/[smh]$").Like("20/s")
 	return document.Type[Rate]{Form: form, Read: func(into *Rate, n *document.Node) { *into = readRate(n) }}
 }
 

@@ -33,7 +33,7 @@ func (c Condition) Empty() bool { return len(c.tests) == 0 }
 // ConditionType is how conditions are written.
 func (c *Compiler) ConditionType() document.Type[Condition] {
 	status := document.OneOrMoreOf(document.AnyOf("an HTTP status or a class of them",
-		document.Form{About: "an HTTP status", Example: "404"}, document.Matching("a class of statuses", "^[1-5]xx$")))
+		document.Whole(100, 599).Form, document.Matching("a class of statuses", "^[1-5]xx$")))
 	wanted := document.AnyOf("a literal, null for absent, or a text with *", document.AnyValue("a literal"), document.Empty())
 	form := document.KeysOf(func() []document.Member {
 		return []document.Member{

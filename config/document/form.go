@@ -18,6 +18,7 @@ type Form struct {
 	keys   func() []Member // of a mapping: the keys that are ours
 	others *Form           // of a mapping: the values under names that are the author's own
 	either []Form          // any of these
+	alone  bool            // nothing of it holds where it is not written
 }
 
 // A Member is one key of a mapping, without how it is read.
@@ -26,6 +27,7 @@ type Member struct {
 	About    string
 	Default  string // as one would write it, "" for none
 	Required bool
+	Unless   string // the key without which a file needs this one
 	Form     Form
 }
 
@@ -33,7 +35,7 @@ type Member struct {
 func Members[T any](keys []Key[T]) []Member {
 	members := make([]Member, len(keys))
 	for i, k := range keys {
-		members[i] = Member{k.Name, k.About, k.Default, k.Required, k.Form}
+		members[i] = Member{k.Name, k.About, k.Default, k.Required, k.Unless, k.Form}
 	}
 	return members
 }

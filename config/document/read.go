@@ -16,6 +16,7 @@ type Key[T any] struct {
 	Name     string
 	About    string // one line for people
 	Required bool
+	Unless   string // the key without which a file needs this one
 	Default  string // what holds where the key is not written, as one would write it
 	Form     Form
 	Read     func(into *T, value *Node)
@@ -67,6 +68,13 @@ func Within[T, V any](k Key[V], part func(*T) *V) Key[T] {
 // Must is the key, required.
 func (k Key[T]) Must() Key[T] {
 	k.Required = true
+	return k
+}
+
+// UnlessGiven is the key, which a file needs unless another is written in it: what is
+// read may come from elsewhere.
+func (k Key[T]) UnlessGiven(other string) Key[T] {
+	k.Unless = other
 	return k
 }
 

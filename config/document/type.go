@@ -54,7 +54,7 @@ func Size() Type[int64] {
 
 // Share is a part of the whole, as a fraction of one.
 func Share() Type[float64] {
-	return Type[float64]{Form: Matching("a share", `^[0-9.]+%$`).Like("10%"), Read: func(into *float64, n *Node) { *into = n.Percent() }}
+	return Type[float64]{Form: Matching("a share", `^[+]?0*(100([.]0*)?|[0-9]{1,2}([.][0-9]*)?|[.][0-9]+)%$`).Like("10%"), Read: func(into *float64, n *Node) { *into = n.Percent() }}
 }
 
 // OneOf is one of some words.
@@ -80,6 +80,7 @@ func Object[V any](keys func() []Key[V]) Type[V] {
 
 // Pointer is a value that is made, with its defaults, when its key is written.
 func Pointer[V any](typ Type[V]) Type[*V] {
+	typ.alone = true
 	return Type[*V]{Form: typ.Form, Read: func(into **V, n *Node) {
 		*into = new(V)
 		if typ.fill != nil {

@@ -198,8 +198,7 @@ func TestSchema(t *testing.T) {
 
 // A form with a name of its own is described once, also where it stands within itself.
 func TestSchemaOfAFormWithinItself(t *testing.T) {
-	var tree document.Form
-	tree = document.AnyOf("a leaf or branches", document.AnyValue("a leaf"), document.ListOf(document.Form{Name: "tree"})).Called("tree", "a leaf, or a list of trees")
+	tree := document.AnyOf("a leaf or branches", document.AnyValue("a leaf"), document.ListOf(document.Form{Name: "tree"})).Called("tree", "a leaf, or a list of trees")
 	root := document.KeysOf(func() []document.Member {
 		return []document.Member{{Name: "left", About: "one side", Form: tree}, {Name: "right", About: "the other", Form: tree}}
 	})

@@ -336,7 +336,7 @@ func grantKeys() []document.Key[grant] {
 		document.Of("scopes", "scopes to ask for", document.OneOrMore(authTemplate()), func(g *grant) *[]template { return &g.scopes }),
 		document.Of("audience", "the API that the token is for", authTemplate(), func(g *grant) *template { return &g.audience }),
 		document.Of("style", "how the client proves itself: basic (a header) or post (the form)", document.OneOf("basic", "post"), func(g *grant) *string { return &g.style }).Or("basic"),
-		document.Of("params", "further form parameters", parameters(inAuth()), func(g *grant) *[]parameter { return &g.params }),
+		document.Of("params", "further form parameters; one of a name that stands already, such as grant_type, replaces it", parameters(inAuth()), func(g *grant) *[]parameter { return &g.params }),
 	}
 }
 
@@ -369,8 +369,22 @@ func (g *grant) request(grantType string) *tokenRequest {
 	if g.audience != nil {
 		t.form = append(t.form, parameter{"audience", g.audience})
 	}
-	t.form = append(t.form, g.params...)
+	for _, p := range g.params {
+		t.form = replaced(t.form, p)
+	}
 	return t
+}
+
+// replaced is a form with a parameter in place of the one that has its name, or
+// at the end.
+func replaced(form []parameter, p parameter) []parameter {
+	for i := range form {
+		if form[i].name == p.name {
+			form[i] = p
+			return form
+		}
+	}
+	return append(form, p)
 }
 
 // mustPaths compiles a path that this package wrote itself.

@@ -72,6 +72,12 @@ func TestAuthKinds(t *testing.T) {
 			map[string]string{"Authorization": "Bearer t-1"},
 		},
 		{
+			"a grant type of the upstream's own, in place of ours",
+			`{client_credentials: {token_url: "https://login.example/token", client_id: muster, client_secret: "{settings.token}", style: post, params: {grant_type: account_credentials, account_id: "7"}}}`,
+			&sent{"POST https://login.example/token", http.Header{"Content-Type": {form}}, "grant_type=account_credentials&client_id=muster&client_secret=s3cr%3At+%C3%A9%26&account_id=7"},
+			map[string]string{"Authorization": "Bearer t-1"},
+		},
+		{
 			"client credentials, in the form",
 			`{client_credentials: {token_url: "https://login.example/token", client_id: muster, client_secret: "{settings.token}", style: post, scopes: a}}`,
 			&sent{"POST https://login.example/token", http.Header{"Content-Type": {form}}, "grant_type=client_credentials&client_id=muster&client_secret=s3cr%3At+%C3%A9%26&scope=a"},

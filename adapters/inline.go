@@ -29,6 +29,7 @@ type inlineTest struct {
 	with    Settings
 	now     time.Time
 	request string
+	body    any // nil when the test does not say
 	reply   *inlineReply
 	expect  inlineExpect
 }
@@ -67,6 +68,7 @@ func inlineTestKeys() []document.Key[inlineTest] {
 		document.Of("with", "what is known", document.Object(inlineWithKeys), func(t *inlineTest) *inlineTest { return t }),
 		document.Of("now", "the time of the test, RFC 3339", instant(), func(t *inlineTest) *time.Time { return &t.now }),
 		document.Of("request", "METHOD URL that must be sent; may end in *", document.Text(), func(t *inlineTest) *string { return &t.request }),
+		document.Of("body", "the JSON that must be sent; need not be stated", tree(), func(t *inlineTest) *any { return &t.body }),
 		document.Of("reply", "what comes back; without it nothing may be sent", document.Pointer(inlineReplyType()), func(t *inlineTest) **inlineReply { return &t.reply }),
 		document.Of("expect", "what must be made of it; all of it is compared", document.Object(inlineExpectKeys), func(t *inlineTest) *inlineExpect { return &t.expect }).Must(),
 	}
@@ -211,6 +213,9 @@ func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
 	case wire.sent != "" && t.request != "" && !sameRequest(t.request, wire.sent):
 		failures = append(failures, "request: expected "+t.request+", sent "+wire.sent)
 	}
+	if t.body != nil && wire.sent != "" {
+		failures = append(failures, difference("body", t.body, wire.body)...)
+	}
 	for _, note := range reply.Notes { // at run time a note, here a mistake: a sample is what the document says
 		failures = append(failures, "does not fit: "+note)
 	}
@@ -246,13 +251,23 @@ func sameRequest(want, sent string) bool {
 // inlineWire stands for the network in an inline test.
 type inlineWire struct {
 	reply *inlineReply
-	sent  string
+	sent  string // method and address
+	body  any    // its JSON, nil for none
 }
 
 var errNothingMayBeSent = errors.New("the test states no reply")
 
 func (w *inlineWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.sent = r.Method + " " + r.URL.String()
+	if r.Body != nil {
+		content, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		if w.body, err = normalize.ParseJSON(content); err != nil {
+			return nil, err
+		}
+	}
 	if w.reply == nil {
 		return nil, errNothingMayBeSent
 	}

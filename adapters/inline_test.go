@@ -75,6 +75,26 @@ response:
 	}
 }
 
+func TestInlineTestsSeeTheBody(t *testing.T) {
+	const keys = `
+lookup: POST https://{settings.host}/search
+json: {mail: "{id.email}", page: {size: 1}}
+`
+	const with = `with: {settings: {host: h.example}, id: {email: "a\"b@x.example"}}, reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}, `
+	for _, test := range []struct {
+		name, test string
+		want       []string
+	}{
+		{"unsaid", `request: POST https://h.example/search`, nil},
+		{"the same, in another order", `body: {page: {size: 1}, mail: "a\"b@x.example"}`, nil},
+		{"another", `body: {mail: b, page: {size: "1"}}`, []string{`body.mail: expected "b", got "a\"b@x.example"`, `body.page.size: expected "1", got 1`}},
+	} {
+		t.Run(test.name, func(t *testing.T) { expect(t, "failures", failures(t, keys, with+test.test), test.want) })
+	}
+	got := failures(t, "", `with: {settings: {host: h.example}, id: {self: "1"}}, body: {a: b}, reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`)
+	expect(t, "of a request that has none", got, []string{`body: expected {a: "b"}, got nothing`})
+}
+
 func TestInlineTestsKnowTheirTimeAndTheirSecrets(t *testing.T) {
 	const keys = `
 settings: {key: {format: secret}, region: {}}

@@ -56,7 +56,7 @@ type partial struct {
 type retryAfter struct {
 	header string
 	path   normalize.Paths
-	as     string // "seconds", "epoch_s", "epoch_ms" or "http_date"
+	as     string // "seconds", "epoch_s", "epoch_ms", "http_date" or "rfc3339"
 }
 
 func responseKeys(c *normalize.Compiler) []document.Key[response] {
@@ -79,7 +79,7 @@ func retryAfterType(c *normalize.Compiler) document.Type[retryAfter] {
 		return []document.Key[retryAfter]{
 			document.Of("header", "a header", document.Text(), func(r *retryAfter) *string { return &r.header }),
 			document.Of("path", "a path in the body", c.PathsType(), func(r *retryAfter) *normalize.Paths { return &r.path }),
-			document.Of("as", "what its value means", document.OneOf("seconds", "epoch_s", "epoch_ms", "http_date"), func(r *retryAfter) *string { return &r.as }).Or("seconds"),
+			document.Of("as", "what its value means", document.OneOf("seconds", "epoch_s", "epoch_ms", "http_date", "rfc3339"), func(r *retryAfter) *string { return &r.as }).Or("seconds"),
 		}
 	}).With(func(r retryAfter, n *document.Node) {
 		if (r.header == "") == (r.path == nil) {
@@ -382,6 +382,12 @@ func (r *response) retryAfterOf(got received, root *normalize.Cursor, now time.T
 	case "seconds":
 		after, _ := secondsOf(text, maxRetryAfter)
 		return after
+	case "rfc3339":
+		at, ok := normalize.ParseInstant(text)
+		if !ok {
+			return 0
+		}
+		return within(at.Sub(now), maxRetryAfter)
 	default:
 		at, some, err := normalize.Epoch(rule.as).Time(normalize.Number(text))
 		if err != nil || !some {

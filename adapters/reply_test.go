@@ -238,6 +238,12 @@ func TestRetryAfter(t *testing.T) {
 		{`{header: X-Reset, as: seconds}`, `1e400`, time.Hour},
 		{`{header: X-Reset, as: http_date}`, soon, 17 * time.Second},
 		{`{header: X-Reset, as: http_date}`, `nonsense`, 0},
+		{`{header: X-Reset, as: rfc3339}`, `2026-03-01T12:00:17Z`, 17 * time.Second},
+		{`{header: X-Reset, as: rfc3339}`, `2026-03-01T13:00:17.5+01:00`, 17*time.Second + 500*time.Millisecond},
+		{`{header: X-Reset, as: rfc3339}`, `2026-03-01T11:59:59Z`, 0},
+		{`{header: X-Reset, as: rfc3339}`, `2126-03-01T12:00:00Z`, time.Hour},
+		{`{header: X-Reset, as: rfc3339}`, soon, 0},
+		{`{header: X-Reset, as: rfc3339}`, `17`, 0},
 		{`{header: X-Reset, as: epoch_s}`, unix(17 * time.Second), 17 * time.Second},
 		{`{header: X-Reset, as: epoch_s}`, unix(-time.Minute), 0},
 		{`{header: X-Reset, as: epoch_s}`, unix(24 * time.Hour), time.Hour},
@@ -253,6 +259,8 @@ func TestRetryAfter(t *testing.T) {
 		{`{path: [none, wait]}`, `2.5`, 2500 * time.Millisecond},
 		{`{path: wait, as: epoch_s}`, unix(17 * time.Second), 17 * time.Second},
 		{`{path: wait, as: http_date}`, `"` + soon + `"`, 17 * time.Second},
+		{`{path: wait, as: rfc3339}`, `"2026-03-01T12:00:17Z"`, 17 * time.Second},
+		{`{path: wait, as: rfc3339}`, `null`, 0},
 	} {
 		t.Run(test.rule+test.text[:min(40, len(test.text))], func(t *testing.T) {
 			keys, header, body := "", "Retry-After", `{}`

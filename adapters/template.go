@@ -192,7 +192,8 @@ func text(in spaces) document.Type[template] {
 var secretReference = regexp.MustCompile(`^\$\{(env|file):[^{}]+\}$`)
 
 // parseTemplate reads a text with placeholders that stands at offset of the
-// node's text. Mistakes are reported at their characters.
+// node's text; {{ and }} are the braces themselves, for languages that have them.
+// Mistakes are reported at their characters.
 func parseTemplate(n *document.Node, text string, offset int, in spaces) template {
 	if secretReference.MatchString(text) {
 		return template{{ref: reference{space: "secret", name: text}}}
@@ -203,14 +204,23 @@ func parseTemplate(n *document.Node, text string, offset int, in spaces) templat
 		at := len(text) - len(rest) + offset
 		open := strings.IndexAny(rest, "{}")
 		if open < 0 {
-			return append(t, templatePart{literal: rest})
+			return t.plus(rest)
+		}
+		if open+1 < len(rest) && rest[open+1] == rest[open] { // twice is the brace itself
+			if word := doubled.FindString(rest[open:]); word != "" {
+				n.ErrorfAt(at+open, len(word), "a placeholder has one brace on either side").Suggest("write {%s}; {{ stands for the brace itself", strings.Trim(word, "{}"))
+				return nil
+			}
+			t = t.plus(rest[:open+1])
+			rest = rest[open+2:]
+			continue
 		}
 		if open > 0 {
-			t = append(t, templatePart{literal: rest[:open]})
+			t = t.plus(rest[:open])
 		}
 		end := strings.IndexByte(rest, '}')
 		if rest[open] == '}' || end < 0 {
-			n.ErrorfAt(at+open, 1, "a brace without its partner").Suggest("placeholders are written {id.KIND}, {tenant.NAME} or {settings.NAME}")
+			n.ErrorfAt(at+open, 1, "a brace without its partner").Suggest("placeholders are written {id.KIND}, {tenant.NAME} or {settings.NAME}; {{ and }} are the braces themselves")
 			return nil
 		}
 		if ref, ok := parseReference(n, rest[open+1:end], at+open, in); ok {
@@ -220,6 +230,19 @@ func parseTemplate(n *document.Node, text string, offset int, in spaces) templat
 	}
 	return t
 }
+
+// plus is the template with literal text after it.
+func (t template) plus(literal string) template {
+	if last := len(t) - 1; last >= 0 && t[last].ref == (reference{}) {
+		t[last].literal += literal
+		return t
+	}
+	return append(t, templatePart{literal: literal})
+}
+
+// doubled is what somebody who is used to another template language takes for a
+// placeholder.
+var doubled = regexp.MustCompile(`^\{\{(id|tenant|settings)\.[A-Za-z0-9_-]+(:[a-z]+)?\}{1,2}`)
 
 var placeholderName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 

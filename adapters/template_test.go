@@ -46,6 +46,9 @@ func TestTemplates(t *testing.T) {
 		{"${env:TOKEN}", inAuth(), template{ref("secret", "${env:TOKEN}", "")}},
 		{"${file:/run/secrets/a b}", inAuth(), template{ref("secret", "${file:/run/secrets/a b}", "")}},
 		{"$5", inRequest(), template{literal("$5")}},
+		{"query {{ user(login: $login) {{ id }} }}", inRequest(), template{literal("query { user(login: $login) { id } }")}},
+		{"{{{id.x}}}", inRequest(), template{literal("{"), ref("id", "x", ""), literal("}")}},
+		{"a{{{{b}}}}c{id.x}}}", inRequest(), template{literal("a{{b}}c"), ref("id", "x", ""), literal("}")}},
 	} {
 		t.Run(test.text, func(t *testing.T) {
 			got, problems := parsed(test.text, test.in)
@@ -61,19 +64,23 @@ func TestTemplates(t *testing.T) {
 
 func TestTemplateMistakes(t *testing.T) {
 	const written = "placeholders are written {id.KIND}, {tenant.NAME} or {settings.NAME}"
+	const partner = written + "; {{ and }} are the braces themselves"
 	for _, test := range []struct {
 		text, caret   string // the caret stands under this part of the text
 		in            spaces
 		message, hint string
 	}{
-		{"a{id.self", "{", inRequest(), "a brace without its partner", written},
-		{"a}b", "}", inRequest(), "a brace without its partner", written},
-		{"a{id.self}}", "}", inRequest(), "a brace without its partner", written}, // the second one
+		{"a{id.self", "{", inRequest(), "a brace without its partner", partner},
+		{"a}b", "}", inRequest(), "a brace without its partner", partner},
+		{"a{id.self}}", "}", inRequest(), "a brace without its partner", partner}, // the second one
 		{"{}", "{}", inRequest(), "unknown placeholder {}", written},
 		{"x{user.id}", "{user.id}", inRequest(), "unknown placeholder {user.id}", written},
 		{"x{ids.self}", "{ids.self}", inRequest(), "unknown placeholder {ids.self}", `did you mean "id"?`},
 		{"{setings.host}", "{setings.host}", inRequest(), "unknown placeholder {setings.host}", `did you mean "settings"?`},
-		{"{{id.x}", "{{id.x}", inRequest(), "unknown placeholder {{id.x}", `did you mean "id"?`},
+		{"a {{id.x}} b", "{{id.x}}", inRequest(), "a placeholder has one brace on either side", "write {id.x}; {{ stands for the brace itself"},
+		{"{{id.x}", "{{id.x}", inRequest(), "a placeholder has one brace on either side", "write {id.x}; {{ stands for the brace itself"},
+		{"{{settings.a:int}}", "{{settings.a:int}}", inRequest(), "a placeholder has one brace on either side", "write {settings.a:int}; {{ stands for the brace itself"},
+		{"{{a}", "}", inRequest(), "a brace without its partner", partner},
 		{"{id}", "{id}", inRequest(), "{id} names no value", written},
 		{"{id.}", "{id.}", inRequest(), "{id.} names no value", written},
 		{"{id.a.b}", "{id.a.b}", inRequest(), "{id.a.b} names no value", written},

@@ -14,6 +14,9 @@ func TestDefinitions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var problems document.Problems
 			resolved := adapters.Resolve(name, catalog.Library(&problems))
+			if resolved == nil {
+				t.Fatalf("the definition cannot be read:\n%v", problems.Err())
+			}
 			definition := adapters.Compile(resolved)
 			if err := problems.Err(); err != nil {
 				t.Fatalf("the definition is wrong:\n%v", err)

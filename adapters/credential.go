@@ -154,7 +154,7 @@ func (c *credential) forget(refused string) {
 }
 
 func (c *credential) fetch(ctx context.Context) (string, error) {
-	request, err := c.tokenRequest(ctx)
+	request, err := c.tokenRequest(markToken(ctx))
 	if err != nil {
 		return "", Fail(Misconfigured, "the token request is incomplete", err)
 	}

@@ -35,6 +35,7 @@ type Definition struct {
 	tests    []inlineTest
 	secrets  []*document.Node
 	hash     string
+	node     *document.Node // what it was compiled from
 }
 
 // Setting is what a deployment fills in.
@@ -121,7 +122,7 @@ func resolve(name string, libraries []Library, trail []string) *Resolved {
 // result is of use only when there were none.
 func Compile(r *Resolved) *Definition {
 	n := r.Merged
-	d := &Definition{Chain: r.Chain}
+	d := &Definition{Chain: r.Chain, node: r.Merged}
 	c := &normalize.Compiler{}
 	d.response = response{data: mustPaths("."), empty: "malformed"}
 	document.Decode(n, d, definitionKeys(c))
@@ -198,7 +199,7 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 		{Name: "response", About: "what is success, where the record is, what errors mean", Read: func(d *Definition, n *document.Node) { document.Decode(n, &d.response, responseKeys(c)) }},
 		{Name: "ids", About: "identifiers this source yields", Read: func(*Definition, *document.Node) {}},
 		{Name: "profile", About: "the canonical profile's own members", Read: func(*Definition, *document.Node) {}},
-		{Name: "redact", About: "paths masked in traces and logs", Read: func(d *Definition, n *document.Node) { d.redact = c.Paths(n) }},
+		{Name: "redact", About: "paths masked in `lookup --explain`, traces and logs", Read: func(d *Definition, n *document.Node) { d.redact = c.Paths(n) }},
 		{Name: "limits", About: "how it is asked", Read: func(d *Definition, n *document.Node) {
 			scratch := DefaultLimits()
 			ReadLimits(&scratch, n)
@@ -370,6 +371,10 @@ func (d *Definition) optionalIdentifiers() []string {
 
 // Members are the profile's top-level members that the definition maps.
 func (d *Definition) Members() []string { return d.mapping.Members() }
+
+// Positions says where the definition maps each member of the profile ("ids." and
+// the kind for an identifier), as file:line. The map is only to be read.
+func (d *Definition) Positions() map[string]string { return d.mapping.Positions() }
 
 // Settings are what a deployment fills in.
 func (d *Definition) Settings() []Setting { return d.settings }

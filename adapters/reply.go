@@ -183,7 +183,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 
 	fail := func(kind Kind, step string) (Reply, error) {
 		fault := Fail(kind, step, nil)
-		fault.Detail = d.response.detail.read(root)
+		fault.Detail = d.detail(root)
 		fault.Detail.Status = got.status
 		fault.RetryAfter = d.response.retryAfterOf(got, root, now)
 		return Reply{}, fault
@@ -219,6 +219,15 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
 	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: notes}, nil
+}
+
+// detail is what an error body says, less what the definition masks: it goes to the
+// trace and the log.
+func (d *Definition) detail(root *normalize.Cursor) Detail {
+	if len(d.redact) > 0 {
+		root = normalize.At(d.redacted(root.Value))
+	}
+	return d.response.detail.read(root)
 }
 
 // record finds the record in the body. A kind other than 0 says why there is none.

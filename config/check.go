@@ -31,6 +31,11 @@ func Check(ctx context.Context, path string) (Report, error) {
 	if err != nil {
 		return Report{}, unreadable(err)
 	}
+	return check(ctx, path, content, files)
+}
+
+// check is Check for content that is at hand.
+func check(ctx context.Context, path string, content []byte, files *files) (Report, error) {
 	var problems document.Problems
 	root := document.Read(path, content, &problems)
 	if root == nil {

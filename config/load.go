@@ -502,9 +502,9 @@ func (f *File) bind(s *source) *adapters.Source {
 }
 
 // Live makes a configuration that a gateway can answer by. The wrap, when not
-// nil, goes around each source's transport. Of the file before, when not nil, a
-// source that is the same keeps its breaker, its pause, its token and its
-// connections.
+// nil, goes around each source's transport, in the order of the sources. Of the
+// file before, when not nil, a source that is the same keeps its breaker, its
+// pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
 	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total}
 	if f.links != nil {

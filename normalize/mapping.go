@@ -3,6 +3,7 @@ package normalize
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Mapping struct {
 	object     *objectRule // a whole object
 	ids        []IDRule    // in the order written
 	names      []string    // of the members it can give
+	positions  map[string]string
 }
 
 // IDRule is one entry under `ids`.
@@ -65,21 +67,38 @@ type block struct {
 // Members are the top-level members of the profile that the mapping can give.
 func (m *Mapping) Members() []string { return m.names }
 
+// Positions says where each top-level member stands in the definition, as
+// file:line by the member's name; an identifier as "ids." and its kind. The map is
+// only to be read.
+func (m *Mapping) Positions() map[string]string { return m.positions }
+
 // IDs are the rules of the identifiers that the mapping yields.
 func (m *Mapping) IDs() []IDRule { return m.ids }
 
 // Mapping compiles `profile` and `ids`; either node may be nil.
 func (c *Compiler) Mapping(profile, ids *document.Node) *Mapping {
-	m := &Mapping{}
+	m := &Mapping{positions: map[string]string{}}
 	if profile != nil {
 		c.profile(m, profile)
+		m.locate("", profile)
 	}
 	if ids != nil {
 		for _, f := range ids.Fields() {
 			m.ids = append(m.ids, c.id(f.Key, f.Value))
 		}
+		m.locate("ids.", ids)
 	}
 	return m
+}
+
+// locate writes down where each key of a mapping stands.
+func (m *Mapping) locate(prefix string, n *document.Node) {
+	if n.Kind() != document.Mapping {
+		return // which has been reported
+	}
+	for _, f := range n.Fields() {
+		m.positions[prefix+f.Key.Text()] = f.Key.File() + ":" + strconv.Itoa(f.Key.Line())
+	}
 }
 
 func (c *Compiler) profile(m *Mapping, n *document.Node) {

@@ -195,7 +195,7 @@ func (s *Source) Why(r *Recorder) string {
 		said += ", its operation " + r.fault.Detail.Ref
 	}
 	if r.fault.RetryAfter > 0 {
-		said += ", to be asked again in " + r.fault.RetryAfter.String()
+		said += ", to be asked again in " + r.fault.RetryAfter.Round(time.Second).String()
 	}
 	return s.secretTexts(r.exchanges).Replace(said)
 }

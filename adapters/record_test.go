@@ -189,7 +189,7 @@ func TestRecorderOfWhatFails(t *testing.T) {
 		t.Errorf("a connection that failed is shown as %+v", got)
 	}
 	expect(t, "why", s.Why(r), "unavailable: the connection failed while asking")
-	if _, err := define(t, "").SaveTest("x", s, r, nil); !errors.Is(err, adapters.ErrNoReply) {
+	if _, err := define(t, "").SaveTest(t.Context(), "x", s, r, nil); !errors.Is(err, adapters.ErrNoReply) {
 		t.Errorf("it is saved: %v", err)
 	}
 
@@ -210,7 +210,7 @@ func TestRecorderOfWhatFails(t *testing.T) {
 	if len(got) != 1 || got[0].Status != 200 || got[0].Bytes != 7 || got[0].Body != "" {
 		t.Errorf("a reply that breaks off is shown as %+v", got)
 	}
-	if _, err := define(t, "").SaveTest("x", s, r, nil); !errors.Is(err, adapters.ErrNoReply) {
+	if _, err := define(t, "").SaveTest(t.Context(), "x", s, r, nil); !errors.Is(err, adapters.ErrNoReply) {
 		t.Errorf("it is saved: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ var ErrNoReply = errors.New("no whole reply came")
 // back, since conditions depend on it. What is expected is what the definition
 // makes of the fakes; if that is something else than it makes of the reply, the
 // error says so, and nothing of the reply.
-func (d *Definition) SaveTest(name string, s *Source, r *Recorder, fake func(tree any) any) (string, error) {
+func (d *Definition) SaveTest(ctx context.Context, name string, s *Source, r *Recorder, fake func(tree any) any) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.last()
@@ -41,14 +41,14 @@ func (d *Definition) SaveTest(name string, s *Source, r *Recorder, fake func(tre
 	if err != nil {
 		return "", err
 	}
-	real, _ := d.play(&test)
+	real, _ := d.play(ctx, &test)
 	if tree, err = d.fakeAll(tree, fake); err != nil {
 		return "", err
 	}
 	if err := test.take(tree); err != nil {
 		return "", err
 	}
-	expect, sent := d.play(&test)
+	expect, sent := d.play(ctx, &test)
 	if notes := expect["notes"]; notes != nil {
 		return "", fmt.Errorf("a value does not fit its member: %v", notes)
 	}
@@ -90,15 +90,14 @@ func (d *Definition) recorded(name string, s *Source, q Query, e *exchange) (inl
 		test.reply.headers["Retry-After"] = after
 	}
 	tree := map[string]any{fakedIDs: asTree(test.query.IDs), fakedTenant: asTree(test.query.Tenant), fakedSettings: d.revealed(test.with)}
-	body, err := normalize.ParseJSON(e.body)
-	if err != nil { // a page of some proxy's: what it says is of no use to a test
+	switch body, err := normalize.ParseJSON(e.body); {
+	case err != nil: // a page of some proxy's: what it says is of no use to a test
 		test.reply.body = nil
-		return test, tree, nil
-	}
-	if personal := personalName(body, test.query.IDs); personal {
+	case personalName(body, test.query.IDs):
 		return test, nil, errors.New("the reply has members that are named after people: write this test by hand")
+	default:
+		tree[fakedBody] = body
 	}
-	tree[fakedBody] = body
 	return test, tree, nil
 }
 
@@ -171,11 +170,11 @@ func texts(tree any) map[string]string {
 
 // play runs a test and returns what came of it, in the form of `expect`, and what
 // was sent. Under "notes" stand the values that did not fit.
-func (d *Definition) play(t *inlineTest) (expect map[string]any, sent string) {
+func (d *Definition) play(ctx context.Context, t *inlineTest) (expect map[string]any, sent string) {
 	wire := &inlineWire{reply: t.reply}
 	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
 	source.credential.auth = auth{}
-	reply, err := source.Fetch(context.Background(), t.query)
+	reply, err := source.Fetch(ctx, t.query)
 	expect = renderReply(reply, err, t.now)
 	delete(expect, "retry_after") // a date's distance from now
 	if len(reply.Notes) > 0 {

@@ -52,7 +52,8 @@ func TestSaveTest(t *testing.T) {
 	t.Parallel()
 	query := ids("self", "jane", "email", "jane@acme.example", "tenant.name", "acme", "tenant.other", "x")
 	for _, test := range []struct{ name, body, want string }{
-		{"found", `{"found": {"id": "jane", "name": "Jane Doe", "state": "ON", "level": "boss", "age": 42, "none": 0, "blank": "", "nil": null, "no": false, "password": "p"}}`,
+		{
+			"found", `{"found": {"id": "jane", "name": "Jane Doe", "state": "ON", "level": "boss", "age": 42, "none": 0, "blank": "", "nil": null, "no": false, "password": "p"}}`,
 			`- name: "a <name>"
   with:
     settings: {host: "host.example", region: "fake-U"}
@@ -79,7 +80,8 @@ func TestSaveTest(t *testing.T) {
     outcome: ok
     ids: {self: "fake-J"}
     profile: {active: true, displayName: "fake-J", title: "Boss"}
-`},
+`,
+		},
 		{"absent", `{"code": "Jane.NotThere.4"}`, `- name: "a <name>"
   with:
     settings: {host: "host.example", region: "fake-U"}
@@ -108,7 +110,7 @@ func TestSaveTest(t *testing.T) {
 			t.Parallel()
 			d := define(t, saved)
 			s, r := recorded(t, d, answers(200, test.body), query, "token", "s3cret", "region", "us")
-			got, err := d.SaveTest("a <name>", s, r, upper)
+			got, err := d.SaveTest(t.Context(), "a <name>", s, r, upper)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,8 +146,10 @@ func TestSaveTestRefuses(t *testing.T) {
 		{"the person's key as a name", "", `{"id": "1", "byLogin": {"JANE": 1}}`, "the reply has members that are named after people: write this test by hand"},
 		{"said twice", "", `{"id": "1", "a": 1, "a": 2}`, "the reply says a member twice, with different values: write this test by hand"},
 		{"a form that fakes do not keep", `profile: {createdAt: since}`, `{"id": "1", "since": "2026-01-01T00:00:00Z"}`, "a value does not fit its member: createdAt: expected an instant, found a text that is none"},
-		{"a condition that CEL computes", `profile: {displayName: name, active: {cel: "data.name.size() > 20"}, nickName: {path: name, when: {cel: "data.name.size() > 20"}}}`,
-			`{"id": "1", "name": "Somebody with a long name"}`, "with fakes in it the reply reads otherwise (ok, ids {self}, profile {active displayName}, and not ok, ids {self}, profile {active displayName nickName}): write this test by hand"},
+		{
+			"a condition that CEL computes", `profile: {displayName: name, active: {cel: "data.name.size() > 20"}, nickName: {path: name, when: {cel: "data.name.size() > 20"}}}`,
+			`{"id": "1", "name": "Somebody with a long name"}`, "with fakes in it the reply reads otherwise (ok, ids {self}, profile {active displayName}, and not ok, ids {self}, profile {active displayName nickName}): write this test by hand",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -155,7 +159,7 @@ func TestSaveTestRefuses(t *testing.T) {
 				d = define(t, `lookup: "GET https://{settings.host}/users/{id.username}"`)
 				s, r = recorded(t, d, answers(200, test.body), ids("username", "jane"))
 			}
-			got, err := d.SaveTest("x", s, r, upper)
+			got, err := d.SaveTest(t.Context(), "x", s, r, upper)
 			if err == nil || err.Error() != test.want {
 				t.Errorf("got %v, want %s\n%s", err, test.want, got)
 			}

@@ -4,6 +4,7 @@
 //	muster serve --config gateway.yaml   the gateway
 //	muster demo                          the gateway, five simulated upstreams and 1,200 people
 //	muster check gateway.yaml            every mistake in a file, and its inline tests
+//	muster lookup email:jane@…           one person, asked for here and now
 //	muster providers                     the definitions inside the program
 //	muster version
 //
@@ -44,11 +45,15 @@ func run() int {
 
 	err := rootCommand().ExecuteContext(ctx)
 	var code exitError
+	var mistake *mistakeError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &mistake):
+		fmt.Fprintln(os.Stderr, err)
+		return exitUnreadable
 	default:
 		fmt.Fprintln(os.Stderr, err)
 		return exitWrong
@@ -59,10 +64,10 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "muster",
 		Short:         "One user, as every system that knows them sees them",
-		Example:       "  muster demo\n  muster check gateway.yaml\n  muster serve --config gateway.yaml",
+		Example:       "  muster demo\n  muster check gateway.yaml\n  muster lookup --tenant acme --explain email:jane@acme.example\n  muster serve --config gateway.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), providersCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), lookupCommand(), providersCommand(), versionCommand())
 	return root
 }

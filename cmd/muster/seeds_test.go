@@ -175,7 +175,7 @@ func newDeployment(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.demo = &demo{server: server}
+	d.demo = &demo{server: server, folder: folder}
 	t.Cleanup(func() {
 		d.http.CloseIdleConnections()
 		if err := server.Shutdown(ctx, 0); err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"muster/config/document"
 	"muster/normalize"
@@ -93,7 +94,7 @@ func (d *Definition) recorded(name string, s *Source, q Query, e *exchange) (inl
 	switch body, err := normalize.ParseJSON(e.body); {
 	case err != nil: // a page of some proxy's: what it says is of no use to a test
 		test.reply.body = nil
-	case personalName(body, test.query.IDs):
+	case personalName(body, test.query.IDs, d.words()):
 		return test, nil, errors.New("the reply has members that are named after people: write this test by hand")
 	default:
 		tree[fakedBody] = body
@@ -346,23 +347,34 @@ func restore(real, fake any, w words) any {
 	}
 }
 
-// personalName tells whether an object has a member that is somebody's name: fakes
-// stand in the place of values alone.
-func personalName(v any, ids map[string]string) bool {
+// personalName tells whether an object has a member that may be called after
+// somebody: fakes stand in the place of values alone. What the definition itself
+// writes is nobody's name.
+func personalName(v any, ids map[string]string, known words) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if fits("email", name) || uuid.MatchString(name) || digits.MatchString(name) || personalName(member, ids) {
+			if !known.exact[strings.ToLower(name)] && afterSomebody(name, ids) || personalName(member, ids, known) {
 				return true
-			}
-			for _, id := range ids {
-				if strings.EqualFold(id, name) {
-					return true
-				}
 			}
 		}
 	case []any:
-		return slices.ContainsFunc(v, func(item any) bool { return personalName(item, ids) })
+		return slices.ContainsFunc(v, func(item any) bool { return personalName(item, ids, known) })
+	}
+	return false
+}
+
+// memberName is what programmers call members.
+var memberName = regexp.MustCompile(`^[@$#]?[A-Za-z_][A-Za-z0-9_.:/#$-]*$`)
+
+func afterSomebody(name string, ids map[string]string) bool {
+	if !memberName.MatchString(name) || uuid.MatchString(name) {
+		return true
+	}
+	for _, id := range ids {
+		if strings.EqualFold(id, name) {
+			return true
+		}
 	}
 	return false
 }
@@ -503,5 +515,18 @@ func flowKey(name string) string {
 	return quoted(name)
 }
 
-// quoted is a text in double quotes, which JSON and YAML read alike.
-func quoted(text string) string { return jsonText(text, "") }
+// quoted is a text in double quotes. What YAML would not have as it is, is escaped.
+func quoted(text string) string {
+	var b strings.Builder
+	for _, r := range jsonText(text, "") {
+		switch {
+		case r < 0x7f || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

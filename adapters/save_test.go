@@ -143,6 +143,7 @@ func TestSaveTestRefuses(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, keys, body, want string }{
 		{"an address as a name", "", `{"id": "1", "all": {"jane@acme.example": 1}}`, "the reply has members that are named after people: write this test by hand"},
+		{"somebody's name", "", `{"id": "1", "chiefs": [{"Jane Doe": true}]}`, "the reply has members that are named after people: write this test by hand"},
 		{"the person's key as a name", "", `{"id": "1", "byLogin": {"JANE": 1}}`, "the reply has members that are named after people: write this test by hand"},
 		{"said twice", "", `{"id": "1", "a": 1, "a": 2}`, "the reply says a member twice, with different values: write this test by hand"},
 		{"a form that fakes do not keep", `profile: {createdAt: since}`, `{"id": "1", "since": "2026-01-01T00:00:00Z"}`, "a value does not fit its member: createdAt: expected an instant, found a text that is none"},
@@ -165,4 +166,44 @@ func TestSaveTestRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSaveTestKnowsNames: what the definition calls a member is nobody's name.
+func TestSaveTestKnowsNames(t *testing.T) {
+	t.Parallel()
+	const keys = `profile: {displayName: '["full name"]', title: "@odata.type"}`
+	d := define(t, keys)
+	s, r := recorded(t, d, answers(200, `{"id": "1", "full name": "Jane", "@odata.type": "x", "urn:a:b:2.0:User": {"$ref": "x"}}`), somebody())
+	got, err := d.SaveTest(t.Context(), "x", s, r, upper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passes(t, keys, got)
+}
+
+// FuzzSaveTest: whatever an upstream answers, what is saved is YAML, a test that
+// passes, and has none of the texts in it.
+func FuzzSaveTest(f *testing.F) {
+	for _, seed := range []string{
+		`{"id": "1", "name": "Jane CANARY Doe"}`, `[]`, `"CANARY"`, `{"a": [[1.5e300, -0, "\u0085\ufeff\u2028\ud83d\ude00"]], "y": {"no": null}}`,
+		`{"id": 1, "name": "<b>\"&#: - ? CANARY"}`, `<html>CANARY`, ``, `{"": {"CANARY": "x"}}`, "{\"\u007f\": 1}", `{"code": "CANARY NotThere"}`,
+	} {
+		f.Add(seed, 200)
+		f.Add(seed, 404)
+	}
+	f.Fuzz(func(t *testing.T, body string, status int) {
+		if status < 200 || status > 599 || strings.Contains(strings.ToLower(body), "tests") {
+			return
+		}
+		d := define(t, "response: {errors: [{if: {code: '*NotThere*'}, as: not_found}]}")
+		s, r := recorded(t, d, answers(status, body), somebody())
+		got, err := d.SaveTest(t.Context(), "x", s, r, upper)
+		if err != nil {
+			return
+		}
+		passes(t, "response: {errors: [{if: {code: '*NotThere*'}, as: not_found}]}", got)
+		if strings.Contains(got, "CANARY") && !strings.Contains(got, "CANARY:") && !strings.Contains(got, `CANARY":`) {
+			t.Errorf("%s is saved as\n%s", body, got)
+		}
+	})
 }

@@ -207,3 +207,30 @@ func FuzzSaveTest(f *testing.F) {
 		}
 	})
 }
+
+// TestSaveTestOfARefusal: a secret that is part of the address is not written, and
+// what the upstream says of its limits stays.
+func TestSaveTestOfARefusal(t *testing.T) {
+	t.Parallel()
+	const keys = `query: {key: "{settings.token}"}`
+	d := define(t, keys)
+	s, r := recorded(t, d, answers(429, `{"message": "CANARY, slow down"}`, "Retry-After", "17", "X-Request", "CANARY"), somebody(), "token", "CANARY")
+	got, err := d.SaveTest(t.Context(), "x", s, r, upper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "the test", got, `- name: "x"
+  with:
+    settings: {host: "host.example"}
+    id: {self: "fake-1"}
+  request: GET https://host.example/users/fake-1?key=%3Csecret%3E
+  reply:
+    http: 429
+    headers: {"Retry-After": "17"}
+    json: {message: "fake-C"}
+  expect:
+    outcome: failed
+    kind: rate_limited
+`)
+	passes(t, keys, got)
+}

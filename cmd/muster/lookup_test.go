@@ -74,6 +74,7 @@ func steady(ts *testscript.TestScript, neg bool, args []string) {
 		{`"took":\d+`, `"took":N`},
 		{` *█+ +[\d.]+ ms`, "  ████ N ms"},
 		{` *\d+(\.\d)? ms`, "  N ms"},
+		{` ms +(\d+ s)`, " ms  $1"},
 		{`TIME +AGE`, "TIME  AGE"}, // as wide as the longest time
 		{`(?m) +$`, ""},
 	} {
@@ -234,14 +235,14 @@ func TestLookupProgress(t *testing.T) {
 		l.add("quick", 100*time.Millisecond, &calls)
 		l.add("slow", 700*time.Millisecond, &calls)
 		l.add("slower", 1000*time.Millisecond, &calls)
-		var out strings.Builder
-		stop := l.progress(&out)
+		out := new(lockedBuffer)
+		stop := l.progress(out)
 		for _, call := range calls {
 			go func() { _, _ = call.Fetch(t.Context(), adapters.Query{}) }()
 		}
 		time.Sleep(250 * time.Millisecond)
 		synctest.Wait()
-		if out.Len() > 0 {
+		if out.String() != "" {
 			t.Errorf("said already: %q", out.String())
 		}
 		time.Sleep(time.Second)

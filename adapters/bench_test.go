@@ -31,7 +31,10 @@ func BenchmarkReply(b *testing.B) {
 		}
 		var compiler normalize.Compiler
 		mapping := compiler.Mapping(resolved.Merged.Field("profile"), resolved.Merged.Field("ids"))
-		data := compiler.Paths(resolved.Merged.Field("response").Field("data"))
+		var data normalize.Paths
+		if n := resolved.Merged.Field("response").Field("data"); n != nil {
+			data = compiler.Paths(n)
+		}
 		definition := adapters.Compile(resolved)
 		if err := problems.Err(); err != nil {
 			b.Fatal(err)

@@ -18,7 +18,9 @@ type Problem struct {
 	Line   int    // from 1
 	Column int    // from 1, in characters
 	Width  int    // characters that the caret underlines, at least 1
-	Source string // the text of that line
+	Source string // the text of that line; of a long one, what stands around the column
+
+	Skipped int // characters of the line that stand before Source; 0 for all but a long line
 
 	Message string
 	Hint    string // what would do; may be empty
@@ -37,7 +39,7 @@ func (p *Problem) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:%d:%d: error: %s\n", p.File, p.Line, p.Column, p.Message)
 	if p.Source != "" {
-		fmt.Fprintf(&b, "    %s\n    %s\n", p.Source, underline(p.Source, p.Column, p.Width))
+		fmt.Fprintf(&b, "    %s\n    %s\n", p.Source, underline(p.Source, p.Column-p.Skipped, p.Width))
 	}
 	if p.Hint != "" {
 		fmt.Fprintf(&b, "  hint: %s\n", p.Hint)
@@ -90,7 +92,7 @@ func (ps *Problems) Len() int { return len(ps.list) }
 func (ps *Problems) All() []*Problem {
 	sorted := slices.Clone(ps.list)
 	for _, p := range sorted { // only now is it known what a line conceals
-		p.Source = p.file.shown(p.Line)
+		p.Source, p.Skipped = p.file.shown(p.Line, p.Column)
 	}
 	slices.SortStableFunc(sorted, func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -131,7 +133,8 @@ func (e *Error) Error() string {
 
 func (ps *Problems) add(f *file, line, column, width int, message string) *Problem {
 	line, column = f.within(line, column)
-	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Source: f.shown(line), Message: message, file: f}
+	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Message: message, file: f}
+	p.Source, p.Skipped = f.shown(line, column)
 	ps.list = append(ps.list, p)
 	return p
 }

@@ -2,6 +2,7 @@ package adapters_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -75,6 +76,87 @@ func BenchmarkReply(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkShares holds what a lookup costs against the reading of the replies,
+// all in the same run, a few at a time in turn, so that a busy machine is as unfair
+// to each: for the six definitions of the seeds, and for a lookup that asks all.
+// json/read is what encoding/json takes for the reading.
+func BenchmarkShares(b *testing.B) {
+	const turn = 16
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	names := []string{"numium", "csp", "kobil", "kobil-shift", "aveva", "itwin"}
+	var all []seed
+	var parts []normalize.Part
+	for _, name := range names {
+		s := seedOf(b, name, now)
+		all, parts = append(all, s), append(parts, s.part)
+	}
+	share := func(b *testing.B, seeds []seed, parts []normalize.Part) {
+		var stock, read, mapped, merged time.Duration
+		clock := func(total *time.Duration, work func()) {
+			start := time.Now()
+			for range turn {
+				work()
+			}
+			*total += time.Since(start)
+		}
+		for b.Loop() {
+			for _, s := range seeds {
+				clock(&stock, func() { var tree any; _ = json.Unmarshal(s.body, &tree) })
+				clock(&read, func() { _, _ = normalize.ParseJSON(s.body) })
+				clock(&mapped, func() { _, _, _ = s.mapping.Apply(s.scope, now) })
+			}
+			clock(&merged, func() { normalize.Merge(normalize.Rules{Order: names}, parts, now) })
+		}
+		each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(b.N*turn) }
+		b.ReportMetric(0, "ns/op") // of no one of them
+		b.ReportMetric(each(read), "read-ns")
+		b.ReportMetric(each(mapped), "map-ns")
+		b.ReportMetric(each(merged), "merge-ns")
+		b.ReportMetric(each(stock)/each(read), "json/read")
+		b.ReportMetric(each(mapped)/each(read), "map/read")
+		b.ReportMetric(each(merged)/each(read), "merge/read")
+	}
+	for i, name := range names {
+		b.Run(name, func(b *testing.B) { share(b, all[i:i+1], parts[i:i+1]) })
+	}
+	b.Run("all", func(b *testing.B) { share(b, all, parts) })
+}
+
+// seed is a definition of the catalog with the reply of its first test.
+type seed struct {
+	body    []byte
+	mapping *normalize.Mapping
+	scope   *normalize.Scope
+	part    normalize.Part
+}
+
+func seedOf(b *testing.B, name string, now time.Time) seed {
+	b.Helper()
+	var problems document.Problems
+	resolved := adapters.Resolve(name, catalog.Library(&problems))
+	body, err := resolved.Own.Field("tests").Items()[0].Field("reply").Field("json").JSON()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var compiler normalize.Compiler
+	mapping := compiler.Mapping(resolved.Merged.Field("profile"), resolved.Merged.Field("ids"))
+	record := tree(b, string(body))
+	scope := &normalize.Scope{Status: 200, Body: record, Data: record}
+	if n := resolved.Merged.Field("response").Field("data"); n != nil {
+		if at, ok := compiler.Paths(n).First(normalize.At(record)); ok {
+			scope.Data = at
+		}
+	}
+	if err := problems.Err(); err != nil {
+		b.Fatal(err)
+	}
+	mapped, _, err := mapping.Apply(scope, now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return seed{body: body, mapping: mapping, scope: scope, part: normalize.Part{Source: name, Record: mapped}}
 }
 
 // texts is a mapping of texts; a nil node has none.

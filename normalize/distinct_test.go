@@ -29,7 +29,6 @@ func TestDistinctIsWhatComparingAllMakes(t *testing.T) {
 		all := &items{list: reflect.ValueOf(&got).Elem()}
 		for _, role := range rapid.SliceOfN(one, 0, 100).Draw(t, "roles") {
 			all.add(reflect.ValueOf(role))
-			role := role
 			if !slices.ContainsFunc(indices(want), func(i int) bool {
 				return absorb(reflect.ValueOf(&want[i]).Elem(), reflect.ValueOf(role))
 			}) {

@@ -57,7 +57,7 @@ func TestManyMistakesInOneLine(t *testing.T) {
 	if problems.Len() != 20_000 || len(told) > 40<<20 {
 		t.Errorf("%d mistakes in %d MiB", problems.Len(), len(told)>>20)
 	}
-	if took > 10*time.Second { // 0.3 s on a machine with nothing else to do
+	if took > 30*time.Second { // 0.3 s on a machine with nothing else to do
 		t.Errorf("it took %v", took)
 	}
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 800<<20 {

@@ -175,18 +175,19 @@ func receive(ctx context.Context, r *http.Response, limit int64) (received, erro
 }
 
 // interpret makes a Reply of what came, for the lookup that was sent. Its error
-// is a *Fault, and then nothing of the reply is used.
-func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time.Time) (Reply, error) {
+// is a *Fault, and then nothing of the reply is used. The notes are those of the
+// reply, with the words of the definition that they are about.
+func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time.Time) (Reply, []normalize.Note, error) {
 	tree, parseErr := normalize.ParseJSON(got.body)
 	scope := &normalize.Scope{Status: got.status, Body: tree}
 	root := normalize.At(tree)
 
-	fail := func(kind Kind, step string) (Reply, error) {
+	fail := func(kind Kind, step string) (Reply, []normalize.Note, error) {
 		fault := Fail(kind, step, nil)
 		fault.Detail = d.response.detail.read(root)
 		fault.Detail.Status = got.status
 		fault.RetryAfter = d.response.retryAfterOf(got, root, now)
-		return Reply{}, fault
+		return Reply{}, nil, fault
 	}
 	success := got.status >= 200 && got.status < 300
 	if success && parseErr != nil {
@@ -218,7 +219,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.sameIdentifiers(mapped, lookup, v) {
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
-	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: notes}, nil
+	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: normalize.NoteTexts(notes)}, notes, nil
 }
 
 // record finds the record in the body. A kind other than 0 says why there is none.

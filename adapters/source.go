@@ -25,6 +25,7 @@ type Source struct {
 	credential *credential
 	transport  http.RoundTripper
 	now        func() time.Time
+	noted      func([]normalize.Note) // of an inline test, which asks whose fault they are; else nil
 }
 
 // Bind makes a Source. The settings must be complete (see Definition.Settings);
@@ -195,7 +196,10 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if err != nil {
 		return Reply{}, used, err
 	}
-	reply, err := s.definition.interpret(got, lookup, &values{query: q, settings: s.settings}, s.now().UTC())
+	reply, notes, err := s.definition.interpret(got, lookup, &values{query: q, settings: s.settings}, s.now().UTC())
+	if s.noted != nil {
+		s.noted(notes)
+	}
 	return reply, used, err
 }
 

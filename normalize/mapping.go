@@ -40,6 +40,7 @@ type attribute struct {
 
 // objectRule carries a whole object as attributes.
 type objectRule struct {
+	node   *document.Node // of the path
 	path   Path
 	except []string
 }
@@ -104,7 +105,7 @@ func (c *Compiler) attributes(m *Mapping, n *document.Node) {
 	}
 	rule := &objectRule{}
 	document.Decode(n, rule, []document.Key[objectRule]{
-		{Name: "path", About: "the object whose members become attributes", Required: true, Read: func(r *objectRule, n *document.Node) { r.path = c.Path(n) }},
+		{Name: "path", About: "the object whose members become attributes", Required: true, Read: func(r *objectRule, n *document.Node) { r.path, r.node = c.Path(n), n }},
 		{Name: "except", About: "members of it that are left out", Read: func(r *objectRule, n *document.Node) { r.except = n.Texts() }},
 	})
 	m.object = rule

@@ -121,6 +121,7 @@ func (ps Paths) Texts(at *Cursor) []string {
 type expr []alternative
 
 type alternative struct {
+	node     *document.Node // the word that says where the value comes from
 	path     *Path
 	cel      *program
 	constant any // with neither path nor cel
@@ -223,7 +224,7 @@ func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) ex
 	switch {
 	case n.Kind() == document.Scalar:
 		if path, ok := c.path(n); ok {
-			return expr{{path: &path}}
+			return expr{{path: &path, node: n}}
 		}
 		return nil
 	case n.Kind() == document.List && len(n.Items()) > 0:
@@ -246,7 +247,8 @@ func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) ex
 func (c *Compiler) single(n *document.Node, a alternative) expr {
 	origins := 0
 	for _, key := range []string{"path", "cel", "value"} {
-		if n.Field(key) != nil {
+		if origin := n.Field(key); origin != nil {
+			a.node = origin
 			origins++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -58,7 +59,8 @@ type Node struct {
 	items    []*Node
 	line     int
 	column   int
-	key      *Node // of a mapping's value
+	key      *Node  // of a mapping's value
+	alias    *place // where *NAME stands, of what an alias repeats
 	file     *file
 	problems *Problems
 }
@@ -121,7 +123,9 @@ func (b *builder) follow(alias *yaml.Node) *Node {
 		b.via = alias
 		defer func() { b.via = nil }()
 	}
-	return b.build(alias.Alias)
+	n := b.build(alias.Alias)
+	n.alias = &place{alias.Line, alias.Column, utf8.RuneCountInString("*" + alias.Value)}
+	return n
 }
 
 // afford takes from what may yet be repeated, and reports the alias that is one

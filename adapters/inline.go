@@ -151,54 +151,46 @@ func inlineExpectKeys() []document.Key[inlineExpect] {
 	}
 }
 
-// TestResult is what came of one inline test.
-type TestResult struct {
-	Name     string
-	Position string   // file:line:column
-	Failures []string // one line per difference; none when it passed
-}
-
 // RunTests plays the definition's own tests through the engine, with the
 // network replaced by the reply that each test states.
 func (d *Definition) RunTests(ctx context.Context) []TestResult {
 	results := make([]TestResult, 0, len(d.tests))
 	for i := range d.tests {
-		t := &d.tests[i]
-		results = append(results, TestResult{Name: t.name, Position: t.node.Position(), Failures: d.runTest(ctx, t)})
+		results = append(results, d.runTest(ctx, &d.tests[i]))
 	}
 	return results
 }
 
-func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
+func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
+	result := TestResult{Provider: d.Name, Name: t.name, Position: t.node.Position(), test: t}
 	wire := &inlineWire{reply: t.reply}
 	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
 	source.credential.auth = auth{} // credentials are no part of what a test states
+	source.noted = func(notes []normalize.Note) { result.misfits = notes }
 	if !t.now.IsZero() {
 		source.now = func() time.Time { return t.now }
 	}
 	reply, err := source.Fetch(ctx, t.query)
 
-	var failures []string
+	result.sent = wire.sent
 	switch {
 	case wire.sent == "" && t.reply != nil:
-		failures = append(failures, "nothing was sent, though the test has a reply")
+		result.differ("reply", "something sent, since the test has a reply", "nothing sent")
 	case wire.sent != "" && t.reply == nil:
-		failures = append(failures, "sent "+wire.sent+", though the test has no reply")
+		result.differ("reply", "nothing sent, since the test has no reply", wire.sent)
 	case wire.sent != "" && t.request != "" && !sameRequest(t.request, wire.sent):
-		failures = append(failures, "request: expected "+t.request+", sent "+wire.sent)
+		result.differ("request", t.request, wire.sent)
 	}
-	for _, note := range reply.Notes { // at run time a note, here a mistake: a sample is what the document says
-		failures = append(failures, "does not fit: "+note)
-	}
-	got := renderReply(reply, err, t.now)
-	want := t.expect.tree()
+	result.got = renderReply(reply, err, t.now)
+	got, want := maps.Clone(result.got), t.expect.tree()
 	if want["error"] == nil {
 		delete(got, "error")
 	}
 	if want["retry_after"] == nil {
 		delete(got, "retry_after")
 	}
-	return append(failures, difference("", want, got)...)
+	result.Differences = append(result.Differences, difference("", want, got)...)
+	return result
 }
 
 // testSettings are those that a test states; a secret reads as <secret>.
@@ -340,12 +332,12 @@ func renderDetail(d Detail, child bool) map[string]any {
 	return said
 }
 
-// difference lists where two trees differ, a line for each place.
-func difference(path string, want, got any) []string {
+// difference lists where two trees differ.
+func difference(path string, want, got any) []Difference {
 	wantMap, isMap := want.(map[string]any)
 	gotMap, alsoMap := got.(map[string]any)
 	if isMap && alsoMap {
-		var lines []string
+		var all []Difference
 		keys := slices.Sorted(maps.Keys(wantMap))
 		for key := range gotMap {
 			if _, both := wantMap[key]; !both {
@@ -354,21 +346,21 @@ func difference(path string, want, got any) []string {
 		}
 		slices.Sort(keys)
 		for _, key := range keys {
-			lines = append(lines, difference(strings.TrimPrefix(path+"."+key, "."), wantMap[key], gotMap[key])...)
+			all = append(all, difference(strings.TrimPrefix(path+"."+key, "."), wantMap[key], gotMap[key])...)
 		}
-		return lines
+		return all
 	}
 	wantList, isList := want.([]any)
 	gotList, alsoList := got.([]any)
 	if isList && alsoList && len(wantList) == len(gotList) {
-		var lines []string
+		var all []Difference
 		for i := range wantList {
-			lines = append(lines, difference(fmt.Sprintf("%s[%d]", path, i), wantList[i], gotList[i])...)
+			all = append(all, difference(fmt.Sprintf("%s[%d]", path, i), wantList[i], gotList[i])...)
 		}
-		return lines
+		return all
 	}
 	if w, g := show(want), show(got); w != g {
-		return []string{path + ": expected " + w + ", got " + g}
+		return []Difference{{path, w, g}}
 	}
 	return nil
 }

@@ -84,6 +84,16 @@ func parse(path string, content []byte, files *files) (*File, error) {
 
 // read makes a File of a file's root, to whose problems every mistake goes.
 func read(root *document.Node, problems *document.Problems, values secrets) (*File, error) {
+	file := build(root, problems, values)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+// build is read that also returns a file with mistakes, of which only what is
+// written can be asked.
+func build(root *document.Node, problems *document.Problems, values secrets) *File {
 	parts := fileParts{
 		static:  Static{Telemetry: Telemetry{Sample: 1}, CacheBytes: 256 << 20},
 		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}, reload: reload{watch: true, test: true}},
@@ -98,10 +108,7 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 	file.bindTenants()
 	file.bindIdentifiers(problems)
 	file.bindMerge()
-	if err := problems.Err(); err != nil {
-		return nil, err
-	}
-	return file, nil
+	return file
 }
 
 // checkListen holds a gateway without callers to loopback: whoever can reach it

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"muster/config"
@@ -36,17 +35,12 @@ func TestOnboardingExample(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"providers/badges.yaml", "gateway.yaml"} {
-		report, err := config.Check(t.Context(), filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
+		report := config.Check(t.Context(), []string{filepath.Join(folder, name)}, false)[0]
+		if report.Err != nil || len(report.Tests) != 3 {
+			t.Errorf("%s has %d tests, and the page says 3: %v", name, len(report.Tests), report.Err)
 		}
-		if len(report.Tests) != 3 {
-			t.Errorf("%s has %d tests, and the page says 3", name, len(report.Tests))
-		}
-		for _, test := range report.Tests {
-			if len(test.Failures) > 0 {
-				t.Errorf("%s: %s: %s", name, test.Name, strings.Join(test.Failures, "; "))
-			}
+		for _, p := range report.Problems {
+			t.Error(p)
 		}
 	}
 }

@@ -28,8 +28,8 @@ var (
 	errOverlap = errors.New("two changes meet in one place")
 )
 
-// Replace writes a value in place of another: as little of it as differs, in flow
-// style where a value is replaced as a whole. Through an alias it writes the value
+// Replace writes a value in place of another: as little of it as differs, in lines
+// where the old one stands in lines, else in flow style. Through an alias it writes the value
 // out where the alias stands; what it is an alias of stays as it is.
 func (e *Edits) Replace(old, want *Node) {
 	switch {
@@ -60,7 +60,11 @@ func (e *Edits) Set(mapping *Node, key string, want *Node) {
 		if old.text != "" {
 			to = old.end()
 		}
-		e.put(old.file, at, to, " "+flow(want))
+		text := key + ": " + flow(want)
+		if !mapping.isFlow() {
+			text = blockField(key, want, mapping.column-1, old.file.newline())
+		}
+		e.put(old.file, at, to, strings.TrimPrefix(text, key+":"))
 	case last < 0 || mapping.alias != nil:
 		e.wrong = true
 	case mapping.isFlow():
@@ -206,7 +210,15 @@ func (e *Edits) whole(old, want *Node) {
 		e.wrong = true
 		return
 	}
-	e.put(old.file, place{old.line, old.column, 0}, old.end(), flow(want))
+	text := flow(want)
+	inLines := (old.Kind() == Mapping || old.Kind() == List && want.Kind() == List) && !isEmpty(old) && !old.isFlow()
+	if inLines && !isEmpty(want) {
+		text = block(want, old.column-1, old.file.newline())
+	}
+	if old.Kind() == Scalar && !old.quoted && !old.block && want.IsText() && unquoted.MatchString(want.text) && readsAs(want.text) {
+		text = want.text // such as an address, which elsewhere would have quotes
+	}
+	e.put(old.file, place{old.line, old.column, 0}, old.end(), text)
 }
 
 func (e *Edits) put(f *file, from, to place, text string) {
@@ -223,15 +235,20 @@ func (e *Edits) put(f *file, from, to place, text string) {
 
 // insertBehind puts lines behind one, the last of what has gone before.
 func (e *Edits) insertBehind(f *file, line, indent int, text func(newline string) string) {
-	newline := "\n"
-	if strings.Contains(f.text, "\r\n") {
-		newline = "\r\n"
-	}
+	newline := f.newline()
 	if line == 0 { // nothing has gone before
 		e.put(f, place{1, 1, 0}, place{1, 1, 0}, strings.Repeat(" ", indent)+text(newline)+newline)
 		return
 	}
 	e.put(f, f.lineEnd(line), f.lineEnd(line), newline+strings.Repeat(" ", indent)+text(newline))
+}
+
+// newline is how the file ends its lines.
+func (f *file) newline() string {
+	if strings.Contains(f.text, "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
 }
 
 // removeLines takes whole lines out, with the line end before them: something may

@@ -44,6 +44,8 @@ func TestEdits(t *testing.T) {
 	for _, test := range []struct{ name, file, want, after string }{
 		{"nothing differs", "a: {x: '1', y: [1, 2]} # c\n", `{"y":[1,2],"x":"1"}`, "a: {x: '1', y: [1, 2]} # c\n"},
 		{"a scalar", "a: old # c\n", `"new"`, "a: new # c\n"},
+		{"an address where quotes are not needed", "a: GET https://a.example/x # c\n", `"GET https://b.example/y?z=%20&q=a:b"`, "a: GET https://b.example/y?z=%20&q=a:b # c\n"},
+		{"what would need them", "a: GET https://a.example/x # c\n", `"GET https://b.example/y #z: {"`, "a: \"GET https://b.example/y #z: {\" # c\n"},
 		{"a quoted one", "a: 'it''s'   # c\nb: 1\n", `"it is"`, "a: it is   # c\nb: 1\n"},
 		{"one over two lines", "a: one\n  two\nb: 1\n", `"x"`, "a: x\nb: 1\n"},
 		{"a block text", "a: |\n  one\n  two\nb: 1\n", `"x"`, "a: x\nb: 1\n"},
@@ -55,7 +57,7 @@ func TestEdits(t *testing.T) {
 		{"a key less in block", "a:\n  x: 1 # one\n  y:\n    - 1\n    - 2 # two\n  z: 3\n", `{"x":1,"z":3}`, "a:\n  x: 1 # one\n  z: 3\n"},
 		{"the last key less", "a:\n  x: 1 # one\n  z: 3", `{"x":1}`, "a:\n  x: 1 # one"},
 		{"a key less, and one more", "a:\n  x: 1 # one\n  z: 3\n", `{"x":1,"w":2}`, "a:\n  x: 1 # one\n  w: 2\n"},
-		{"all keys others", "a:\n  x: 1\n", `{"w":2}`, "a:\n  {w: 2}\n"},
+		{"all keys others", "a:\n  x: 1\n", `{"w":2}`, "a:\n  w: 2\n"},
 		{"an item more", "a:\n  - {x: 1} # one\n  - 2 # two\nb: 1\n", `[{"x":1},2,{"w":3}]`, "a:\n  - {x: 1} # one\n  - 2 # two\n  - {w: 3}\nb: 1\n"},
 		{"an item more before all", "a:\n  - 1 # one\n", `[0,1]`, "a:\n  - 0\n  - 1 # one\n"},
 		{"an item more between", "a:\n- 1 # one\n- 3 # three\n", `[1,2,3]`, "a:\n- 1 # one\n- 2\n- 3 # three\n"},

@@ -291,6 +291,34 @@ func (n *Node) Without(names ...string) *Node {
 	return n.filter(func(key string) bool { return !slices.Contains(names, key) })
 }
 
+// With is the mapping with the value of one key replaced, or added behind the others.
+func (n *Node) With(name string, value *Node) *Node {
+	changed := *n
+	changed.fields = slices.Clone(n.fields)
+	for i, f := range changed.fields {
+		if f.Key.text == name {
+			changed.fields[i].Value = value
+			return &changed
+		}
+	}
+	key := &Node{kind: Scalar, tag: "!!str", text: name, file: n.file, problems: n.problems, line: n.line, column: n.column}
+	changed.fields = append(changed.fields, Field{key, value})
+	return &changed
+}
+
+// WithItems is the list with every item replaced by what becomes of it.
+func (n *Node) WithItems(become func(item *Node) *Node) *Node {
+	changed := *n
+	changed.items = nil
+	for _, item := range n.items {
+		changed.items = append(changed.items, become(item))
+	}
+	return &changed
+}
+
+// IsAlias tells whether the node is written as an alias of another.
+func (n *Node) IsAlias() bool { return n != nil && n.alias != nil }
+
 // Only is the mapping with no other than the named keys.
 func (n *Node) Only(names ...string) *Node {
 	return n.filter(func(key string) bool { return slices.Contains(names, key) })

@@ -149,13 +149,21 @@ func scalar(n *Node) string {
 		return n.text
 	}
 	if plainText.MatchString(n.text) && !strings.HasSuffix(n.text, " ") && !slices.Contains(otherWords(), strings.ToLower(n.text)) {
-		var problems Problems
-		read := Read("", []byte("["+n.text+"]"), &problems)
-		if problems.Len() == 0 && read.Kind() == List && len(read.items) == 1 && read.items[0].IsText() && read.items[0].text == n.text {
+		if readsAs(n.text) {
 			return n.text
 		}
 	}
 	return quoted(n.text)
+}
+
+// unquoted is what may go without quotes where none have been.
+var unquoted = regexp.MustCompile(`^[\pL\pN_./(][^\pZ\pC,#"'\\[\]{}]*( [^\pZ\pC,#"'\\[\]{}]+)*$`)
+
+// readsAs tells whether a text without quotes reads as that text, even in brackets.
+func readsAs(text string) bool {
+	var problems Problems
+	read := Read("", []byte("["+text+"]"), &problems)
+	return problems.Len() == 0 && read.Kind() == List && len(read.items) == 1 && read.items[0].IsText() && read.items[0].text == text
 }
 
 // quoted writes a text in double quotes.

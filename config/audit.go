@@ -1,0 +1,5 @@
+package config
+
+import "muster/config/document"
+
+func (f *File) audit(*document.Problems) {}

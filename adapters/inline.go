@@ -374,8 +374,11 @@ func show(v any) string {
 	case map[string]any, []any:
 		return showContainer(v)
 	default:
-		text, _ := json.Marshal(v)
-		return string(text)
+		var b strings.Builder
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(v) // a text, true or false
+		return strings.TrimSuffix(b.String(), "\n")
 	}
 }
 

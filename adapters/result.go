@@ -40,6 +40,11 @@ func (r *TestResult) differ(path, want, got string) {
 	r.Differences = append(r.Differences, Difference{path, want, got})
 }
 
+// Where is the place of the test, line and column from 1.
+func (r *TestResult) Where() (file string, line, column int) {
+	return r.test.node.File(), r.test.node.Line(), r.test.node.Column()
+}
+
 // Passed tells whether all came out as the test states it.
 func (r *TestResult) Passed() bool { return len(r.Differences) == 0 && len(r.misfits) == 0 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"muster/adapters"
 	"muster/config/document"
@@ -111,10 +112,9 @@ func rewrite(ctx context.Context, path string, content []byte, wanted func(adapt
 	if tests := root.Field("tests"); tests != nil {
 		items = tests.Items()
 	}
-	for i := range results {
-		if results[i].Mistaken() {
-			return round{problems: adapters.Problems(results[i : i+1])}
-		}
+	mistaken := slices.DeleteFunc(adapters.Problems(results), func(p *document.Problem) bool { return p.Rule != adapters.RuleShape })
+	if len(mistaken) > 0 {
+		return round{problems: mistaken}
 	}
 	var edits document.Edits
 	var changed, through []int // through aliases

@@ -287,7 +287,7 @@ func TestUpdateRefuses(t *testing.T) {
 		"a mistake":          {"displayName: name", "displayNam: name", `unknown member "displayNam"`},
 		"a mistaken mapping": {"{id: 7, name: Jane Doe}", "{id: 7, made: 12}", "createdAt: expected an instant, found a number"},
 		"not YAML":           {"tests:", "tests: [", "not YAML"},
-		"a mistaken test":    {"with: {id: {self: \"8\"}}", "wiht: {id: {self: \"8\"}}", `unknown key "wiht"`},
+		"a mistaken test":    {"with: {id: {self: \"8\"}}", "whit: {id: {self: \"8\"}}", `unknown key "whit"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			content := strings.Replace(halfDone, test.old, test.new, 1)

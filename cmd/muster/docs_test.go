@@ -4,8 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
+	"muster/adapters"
 	"muster/config"
 )
 
@@ -34,6 +36,17 @@ func TestOnboardingExample(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// What the page shows of a mistake is what people get for it.
+	mistaken := strings.Replace(blocks[0][1], "{path: until, as: epoch_s}", "until", 1)
+	if err := os.WriteFile(filepath.Join(folder, "badges.yaml"), []byte(mistaken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range config.Check(t.Context(), []string{filepath.Join(folder, "badges.yaml")}, false)[0].Problems {
+		if shown := strings.Replace(p.String(), folder, "providers", 1); p.Rule == adapters.RuleShape && !strings.Contains(string(page), "```\n"+shown+"```") {
+			t.Errorf("the page does not show:\n%s", shown)
+		}
+	}
+
 	for _, name := range []string{"providers/badges.yaml", "gateway.yaml"} {
 		report := config.Check(t.Context(), []string{filepath.Join(folder, name)}, false)[0]
 		if report.Err != nil || len(report.Tests) != 3 {

@@ -44,7 +44,9 @@ type finding struct {
 type testedTest struct {
 	Provider    string           `json:"provider"`
 	Name        string           `json:"name"`
-	Position    string           `json:"position"` // file:line:column
+	File        string           `json:"file"`
+	Line        int              `json:"line"`
+	Column      int              `json:"column"`
 	Passed      bool             `json:"passed"`
 	Differences []testDifference `json:"differences,omitempty"`
 }
@@ -101,7 +103,8 @@ func tellJSON(out io.Writer, reports []config.Report) error {
 }
 
 func testedOf(r *adapters.TestResult) testedTest {
-	t := testedTest{Provider: r.Provider, Name: r.Name, Position: r.Position, Passed: r.Passed()}
+	t := testedTest{Provider: r.Provider, Name: r.Name, Passed: r.Passed()}
+	t.File, t.Line, t.Column = r.Where()
 	for _, d := range r.Differences {
 		t.Differences = append(t.Differences, testDifference{d.Path, d.Want, d.Got})
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -13,6 +14,7 @@ import (
 
 	"muster/adapters"
 	"muster/config"
+	"muster/config/document"
 )
 
 func testCommand() *cobra.Command {
@@ -62,6 +64,7 @@ type testTeller struct {
 	colours       bool
 	wanted        func(adapters.TestResult) bool
 	code          int
+	told          []string // mistakes
 }
 
 func (t *testTeller) tellUpdates(all []config.Updated) {
@@ -71,7 +74,9 @@ func (t *testTeller) tellUpdates(all []config.Updated) {
 			t.code = exitUnreadable
 			_, _ = fmt.Fprintln(t.problems, u.Err)
 		case u.Problems != nil:
-			t.code = max(t.code, exitWrong)
+			for _, p := range u.Problems {
+				t.tellProblem(p)
+			}
 			_, _ = fmt.Fprintf(t.problems, "%s: not updated: correct the mistakes first\n", u.File)
 		}
 		for i := range u.Tests {
@@ -91,8 +96,7 @@ func (t *testTeller) tell(reports []config.Report, begun time.Time) {
 		}
 		for _, p := range r.Problems {
 			if p.Rule != adapters.RuleTest {
-				t.code = max(t.code, exitWrong)
-				_, _ = fmt.Fprint(t.problems, p)
+				t.tellProblem(p)
 			}
 		}
 		for i := range r.Tests {
@@ -109,7 +113,7 @@ func (t *testTeller) tell(reports []config.Report, begun time.Time) {
 			}
 		}
 	}
-	took := time.Since(begun).Round(time.Millisecond)
+	took := time.Since(begun).Round(100 * time.Microsecond)
 	switch {
 	case failed > 0:
 		_, _ = fmt.Fprintf(t.out, "%s in %v: %d passed, %s\n", count(passed+failed, "test"), took, passed, t.paint(red, fmt.Sprintf("%d failed", failed)))
@@ -118,6 +122,15 @@ func (t *testTeller) tell(reports []config.Report, begun time.Time) {
 	case t.code == 0:
 		t.code = exitUnreadable
 		_, _ = fmt.Fprintln(t.problems, "no inline test was found")
+	}
+}
+
+// tellProblem tells of a mistake once.
+func (t *testTeller) tellProblem(p *document.Problem) {
+	t.code = max(t.code, exitWrong)
+	if text := p.String(); !slices.Contains(t.told, text) {
+		t.told = append(t.told, text)
+		_, _ = fmt.Fprint(t.problems, text)
 	}
 }
 

@@ -179,6 +179,9 @@ func (n *Node) Position() string {
 // Line is the line that the node stands on, from 1.
 func (n *Node) Line() int { return n.line }
 
+// Column is the character of its line that the node begins with, from 1.
+func (n *Node) Column() int { return n.column }
+
 // Key is the key that the node is the value of; the node itself where it is none.
 func (n *Node) Key() *Node {
 	if n.key == nil {

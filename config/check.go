@@ -31,6 +31,8 @@ type Report struct {
 	// Tests are the results of the inline tests of the definition, or of all
 	// definitions that the gateway's file names; each is told of one file alone.
 	Tests []adapters.TestResult
+	// Tested is how many tests were run, those told of another file among them.
+	Tested int
 	// Err tells why there is nothing to report on: it cannot be read, or a folder
 	// has nothing of ours.
 	Err error
@@ -65,6 +67,7 @@ func Check(ctx context.Context, paths []string, audit bool) []Report {
 			r.checkDefinition(ctx, audit)
 		}
 		r.Wrong = r.Wrong || slices.ContainsFunc(r.Problems, func(p *document.Problem) bool { return !p.Warning })
+		r.Tested = len(r.Tests)
 		reports = append(reports, told.once(r.Report))
 	}
 	return reports

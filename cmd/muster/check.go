@@ -92,15 +92,15 @@ func tellText(out, problems io.Writer, reports []config.Report) {
 		case r.Wrong && mistakes+failed == 0:
 			_, _ = fmt.Fprintf(problems, "%s: wrong, as told above\n", r.File)
 		case mistakes > 0 && failed > 0:
-			_, _ = fmt.Fprintf(problems, "%s: %s, and %d of %s failed\n", r.File, count(mistakes, "mistake"), failed, count(len(r.Tests), "inline test"))
+			_, _ = fmt.Fprintf(problems, "%s: %s, and %d of %s failed\n", r.File, count(mistakes, "mistake"), failed, count(r.Tested, "inline test"))
 		case mistakes > 0:
 			_, _ = fmt.Fprintf(problems, "%s: %s\n", r.File, count(mistakes, "mistake"))
 		case failed > 0:
-			_, _ = fmt.Fprintf(problems, "%s: %d of %s failed\n", r.File, failed, count(len(r.Tests), "inline test"))
+			_, _ = fmt.Fprintf(problems, "%s: %d of %s failed\n", r.File, failed, count(r.Tested, "inline test"))
 		case warnings > 0:
-			_, _ = fmt.Fprintf(out, "%s: ok, a %s's file, %s passed, %s\n", r.File, r.Kind, count(len(r.Tests), "inline test"), count(warnings, "warning"))
+			_, _ = fmt.Fprintf(out, "%s: ok, a %s's file, %s passed, %s\n", r.File, r.Kind, count(r.Tested, "inline test"), count(warnings, "warning"))
 		default:
-			_, _ = fmt.Fprintf(out, "%s: ok, a %s's file, %s passed\n", r.File, r.Kind, count(len(r.Tests), "inline test"))
+			_, _ = fmt.Fprintf(out, "%s: ok, a %s's file, %s passed\n", r.File, r.Kind, count(r.Tested, "inline test"))
 		}
 	}
 }

@@ -46,6 +46,7 @@ func TestEdits(t *testing.T) {
 		{"a scalar", "a: old # c\n", `"new"`, "a: new # c\n"},
 		{"an address where quotes are not needed", "a: GET https://a.example/x # c\n", `"GET https://b.example/y?z=%20&q=a:b"`, "a: GET https://b.example/y?z=%20&q=a:b # c\n"},
 		{"what would need them", "a: GET https://a.example/x # c\n", `"GET https://b.example/y #z: {"`, "a: \"GET https://b.example/y #z: {\" # c\n"},
+		{"a word that is no text elsewhere", "a: 1\n", `"Yes"`, "a: \"Yes\"\n"},
 		{"a quoted one", "a: 'it''s'   # c\nb: 1\n", `"it is"`, "a: it is   # c\nb: 1\n"},
 		{"one over two lines", "a: one\n  two\nb: 1\n", `"x"`, "a: x\nb: 1\n"},
 		{"a block text", "a: |\n  one\n  two\nb: 1\n", `"x"`, "a: x\nb: 1\n"},

@@ -148,10 +148,8 @@ func scalar(n *Node) string {
 	if n.tag != "!!str" {
 		return n.text
 	}
-	if plainText.MatchString(n.text) && !strings.HasSuffix(n.text, " ") && !slices.Contains(otherWords(), strings.ToLower(n.text)) {
-		if readsAs(n.text) {
-			return n.text
-		}
+	if plainText.MatchString(n.text) && readsAs(n.text) {
+		return n.text
 	}
 	return quoted(n.text)
 }
@@ -161,6 +159,9 @@ var unquoted = regexp.MustCompile(`^[\pL\pN_./(][^\pZ\pC,#"'\\[\]{}]*( [^\pZ\pC,
 
 // readsAs tells whether a text without quotes reads as that text, even in brackets.
 func readsAs(text string) bool {
+	if strings.HasSuffix(text, " ") || slices.Contains(otherWords(), strings.ToLower(text)) {
+		return false
+	}
 	var problems Problems
 	read := Read("", []byte("["+text+"]"), &problems)
 	return problems.Len() == 0 && read.Kind() == List && len(read.items) == 1 && read.items[0].IsText() && read.items[0].text == text

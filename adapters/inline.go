@@ -156,6 +156,12 @@ type TestResult struct {
 	Name     string
 	Position string   // file:line:column
 	Failures []string // one line per difference; none when it passed
+
+	Sent string         // METHOD URL of what was sent, "" for nothing
+	Got  map[string]any // what came of the reply, as `expect` would have it
+	// Notes are the values that did not fit their members, each as MEMBER: what
+	// was expected. They are among the failures.
+	Notes []string
 }
 
 // RunTests plays the definition's own tests through the engine, with the
@@ -163,13 +169,12 @@ type TestResult struct {
 func (d *Definition) RunTests(ctx context.Context) []TestResult {
 	results := make([]TestResult, 0, len(d.tests))
 	for i := range d.tests {
-		t := &d.tests[i]
-		results = append(results, TestResult{Name: t.name, Position: t.node.Position(), Failures: d.runTest(ctx, t)})
+		results = append(results, d.runTest(ctx, &d.tests[i]))
 	}
 	return results
 }
 
-func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
+func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
 	wire := &inlineWire{reply: t.reply}
 	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
 	source.credential.auth = auth{} // credentials are no part of what a test states
@@ -191,6 +196,7 @@ func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
 		failures = append(failures, "does not fit: "+note)
 	}
 	got := renderReply(reply, err, t.now)
+	result := TestResult{Name: t.name, Position: t.node.Position(), Sent: wire.sent, Got: maps.Clone(got), Notes: reply.Notes}
 	want := t.expect.tree()
 	if want["error"] == nil {
 		delete(got, "error")
@@ -198,7 +204,8 @@ func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
 	if want["retry_after"] == nil {
 		delete(got, "retry_after")
 	}
-	return append(failures, difference("", want, got)...)
+	result.Failures = append(failures, difference("", want, got)...)
+	return result
 }
 
 // testSettings are those that a test states; a secret reads as <secret>.

@@ -1,7 +1,6 @@
 package adapters_test
 
 import (
-	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -115,7 +114,10 @@ tests:
 		t.Fatal(err)
 	}
 	results := d.RunTests(t.Context())
-	expect(t, "results", fmt.Sprint(results), "[{it "+name+":3:5 []}]")
+	expect(t, "results", results, []adapters.TestResult{{
+		Name: "it", Position: name + ":3:5", Sent: "GET https://h.example/users/1",
+		Got: map[string]any{"outcome": "ok", "ids": map[string]any{"self": "1"}, "profile": map[string]any{"displayName": "Jane"}},
+	}})
 }
 
 func TestEveryTestIsPlayed(t *testing.T) {
@@ -124,8 +126,9 @@ tests:
   - {name: one, with: {settings: {host: h.example}, id: {self: "1"}}, reply: {json: {id: "1"}}, expect: {outcome: ok, ids: {self: "1"}}}
   - {name: two, with: {settings: {host: h.example}, id: {self: "1"}}, reply: {http: 500}, expect: {outcome: ok}}
 `)
+	const sent = "GET https://h.example/users/1"
 	expect(t, "results", d.RunTests(t.Context()), []adapters.TestResult{
-		{Name: "one", Position: "directory.yaml:3:5"},
-		{Name: "two", Position: "directory.yaml:4:5", Failures: []string{`kind: expected nothing, got "unavailable"`, `outcome: expected "ok", got "failed"`}},
+		{Name: "one", Position: "directory.yaml:3:5", Sent: sent, Got: map[string]any{"outcome": "ok", "ids": map[string]any{"self": "1"}}},
+		{Name: "two", Position: "directory.yaml:4:5", Sent: sent, Got: map[string]any{"outcome": "failed", "kind": "unavailable"}, Failures: []string{`kind: expected nothing, got "unavailable"`, `outcome: expected "ok", got "failed"`}},
 	})
 }

@@ -4,6 +4,7 @@
 //	muster serve --config gateway.yaml   the gateway
 //	muster demo                          the gateway, five simulated upstreams and 1,200 people
 //	muster check gateway.yaml            every mistake in a file, and its inline tests
+//	muster init acme-hr --sample r.json  a definition drafted from a reply
 //	muster providers                     the definitions inside the program
 //	muster version
 //
@@ -63,6 +64,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), providersCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), initCommand(), providersCommand(), versionCommand())
 	return root
 }

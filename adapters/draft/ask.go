@@ -62,11 +62,13 @@ func quotedWithin(text string) []string {
 	return all
 }
 
-// ask turns an address that somebody was asked with into a lookup.
-func (g *guess) ask(address string) (*asking, error) {
+// ask turns an address that somebody was asked with into a lookup. Without one, by
+// is the kind of identifier that is known to lead there, if any is.
+func (g *guess) ask(address, by string) (*asking, error) {
 	a := &asking{method: "GET", ids: map[string]string{}, tenant: map[string]string{}, made: map[string]bool{}}
 	if address == "" {
-		return a, g.invent(a)
+		g.invent(a, by)
+		return a, nil
 	}
 	if method, rest, ok := strings.Cut(strings.TrimSpace(address), " "); ok {
 		a.method, address = method, strings.TrimSpace(rest)
@@ -111,23 +113,36 @@ func (g *guess) ask(address string) (*asking, error) {
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(:[1-9][0-9]{0,4})?$`)
 
 // invent makes a lookup where no address is known.
-func (g *guess) invent(a *asking) error {
-	for _, by := range []struct {
-		kind string
-		at   *shape
-	}{{"self", g.self}, {"email", g.email}, {"username", g.user}} {
-		if by.at == nil {
+func (g *guess) invent(a *asking, by string) {
+	for _, kind := range []string{by, "self", "email", "username"} {
+		at := g.identifier(kind)
+		if at == nil {
 			continue
 		}
-		value := strings.TrimSpace(by.at.first())
-		if !sendable(value) || by.kind == "email" && !mailbox.MatchString(value) {
+		value := strings.TrimSpace(at.first())
+		if !sendable(value) || kind == "email" && !mailbox.MatchString(value) {
 			continue
 		}
-		a.lookup = "https://{settings.host}/users/" + a.identifier(by.kind, value, false)
-		return nil
+		a.lookup = "https://{settings.host}/users/" + a.identifier(kind, value, false)
+		return
 	}
 	a.lookup = "https://{settings.host}/users/" + a.identifier("self", "", false)
-	return nil
+}
+
+// identifier is where the record has an identifier of a kind, nil where it has none.
+func (g *guess) identifier(kind string) *shape {
+	switch kind {
+	case "self":
+		return g.self
+	case "email":
+		return g.email
+	case "username":
+		return g.user
+	case "oid":
+		return g.oid
+	default:
+		return nil
+	}
 }
 
 // sendable tells whether a value can be a segment of a path.
@@ -208,12 +223,18 @@ func (g *guess) place(a *asking, plain, before, as string) (string, error) {
 			a.tenant["self"] = plain
 			return "{tenant.self" + formatOf(plain) + "}", nil
 		}
+		if kind, ok = g.told(kind, plain); !ok {
+			return "", errors.New("the address has an e-mail address that is not the one of the sample: are they one person's?")
+		}
 		return a.identifier(kind, plain, false), nil
 	}
 	for _, part := range append(quotedWithin(plain), mailWithin.FindAllString(plain, -1)...) {
 		kind, tenant, ok := g.kindOf(part, "users "+fold(plain))
 		if !ok || tenant {
 			continue
+		}
+		if kind, ok = g.told(kind, part); !ok {
+			return "", errors.New("the address has an e-mail address that is not the one of the sample: are they one person's?")
 		}
 		format := ":email"
 		switch {
@@ -230,6 +251,20 @@ func (g *guess) place(a *asking, plain, before, as string) (string, error) {
 		return strings.ReplaceAll(plain, part, "{id."+kind+format+"}"), nil
 	}
 	return as, nil
+}
+
+// told is the kind under which an identifier is asked with. What the record calls
+// otherwise is none of its own: it is some key of the system's. An address that
+// is not the record's cannot be checked.
+func (g *guess) told(kind, value string) (string, bool) {
+	switch s := g.identifier(kind); {
+	case s == nil || !s.says() || same(s, value):
+		return kind, true
+	case kind == "email":
+		return "", false
+	default:
+		return "key", true
+	}
 }
 
 // kindOf tells what a part of an address is: an identifier of the person, by its
@@ -282,7 +317,7 @@ func (g *guess) kindOf(plain, before string) (kind string, tenant, ok bool) {
 func same(s *shape, text string) bool {
 	return s != nil && text != "" && slices.ContainsFunc(s.values, func(v any) bool {
 		value, ok := normalize.ScalarText(v)
-		return ok && strings.EqualFold(value, text)
+		return ok && strings.EqualFold(strings.TrimSpace(value), strings.TrimSpace(text))
 	})
 }
 
@@ -351,7 +386,7 @@ func (g *guess) known(a *asking, text string) string {
 				a.tenant[name], a.made["tenant."+name] = t.first(), false
 			}
 		case "id":
-			at := map[string]*shape{"self": g.self, "email": g.email, "username": g.user, "oid": g.oid}[name]
+			at := g.identifier(name)
 			a.ids[name], a.made[name] = invented, true
 			if at != nil && at.says() {
 				a.ids[name], a.made[name] = strings.TrimSpace(at.first()), false

@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,7 +70,7 @@ func Definition(ctx context.Context, o Options) (Draft, error) {
 	if len(w.guess.members)+len(w.guess.ids) == 0 {
 		return Draft{}, fmt.Errorf("nothing in the sample's record%s is called like anything of a person: is it a reply about one?", atPath(where.path))
 	}
-	if w.asking, err = w.guess.ask(o.URL); err != nil {
+	if w.asking, err = w.guess.ask(o.URL, w.guess.kindAt(where.pick.path)); err != nil {
 		return Draft{}, err
 	}
 	w.disguise()
@@ -116,16 +117,8 @@ func (w *writer) disguise() {
 // back, and the hit that counts.
 func (w *writer) bind() {
 	g, a := w.guess, w.asking
-	shapes := map[string]*shape{"self": g.self, "email": g.email, "username": g.user, "oid": g.oid}
 	for _, kind := range a.kinds {
-		s := shapes[kind]
-		if s == nil {
-			for _, l := range g.leaves {
-				if kebab(l.name) == kind && same(l.shape, a.ids[kind]) {
-					s = l.shape
-				}
-			}
-		}
+		s := w.identified(kind)
 		if s == nil || s.inList || a.made[kind] {
 			continue
 		}
@@ -142,12 +135,7 @@ func (w *writer) bind() {
 		}
 	}
 	if w.where.pick.path != "" && len(w.pick) == 0 {
-		kind := "self"
-		for _, known := range []string{"self", "email", "username", "oid"} {
-			if s := shapes[known]; s != nil && s.text() == w.where.pick.path {
-				kind = known
-			}
-		}
+		kind := cmp.Or(g.kindAt(w.where.pick.path), "key")
 		a.ids[kind], a.made[kind] = w.where.pick.value, false
 		w.pick = append(w.pick, at(w.where.pick.path, text("{id."+kind+"}")))
 	}
@@ -158,6 +146,17 @@ func (w *writer) bind() {
 			break
 		}
 	}
+}
+
+// kindAt is the kind of the identifier that a path of the record leads to, "" where
+// it is none.
+func (g *guess) kindAt(path string) string {
+	for _, kind := range []string{"self", "email", "username", "oid"} {
+		if s := g.identifier(kind); s != nil && s.text() == path {
+			return kind
+		}
+	}
+	return ""
 }
 
 // settle writes, compiles and tests the draft until the engine takes it: what it
@@ -189,7 +188,9 @@ func (w *writer) settle(ctx context.Context) (Draft, error) {
 			return Draft{}, errors.New("nothing in the sample fits the members of a profile")
 		}
 	}
-	if outcome := results[0].Got["outcome"]; outcome != "ok" {
+	if outcome := results[0].Got["outcome"]; outcome != "ok" && w.URL != "" {
+		return Draft{}, fmt.Errorf("the sample is no answer to the address: the engine calls it %v (%v)", outcome, results[0].Got["kind"])
+	} else if outcome != "ok" {
 		return Draft{}, fmt.Errorf("no definition can be drafted from this sample: the engine calls its reply %v (%v)", outcome, results[0].Got["kind"])
 	}
 	content, sample := w.write(results)
@@ -450,10 +451,10 @@ func (w *writer) test(b *strings.Builder, results []adapters.TestResult, i int, 
 		settings.pairs = append(settings.pairs, at(other, text("s")))
 	}
 	for _, kind := range sortedKeys(a.ids) {
-		ids.pairs = append(ids.pairs, at(kind, text(w.shown(a.ids[kind], a.made[kind]))))
+		ids.pairs = append(ids.pairs, at(kind, text(w.shown(w.identified(kind), a.ids[kind], a.made[kind]))))
 	}
 	for _, called := range sortedKeys(a.tenant) {
-		tenant.pairs = append(tenant.pairs, at(called, text(w.shown(a.tenant[called], a.made["tenant."+called]))))
+		tenant.pairs = append(tenant.pairs, at(called, text(w.shown(w.tenantAt(called), a.tenant[called], a.made["tenant."+called]))))
 	}
 	for _, p := range []pair{at("settings", settings), at("tenant", tenant), at("id", ids)} {
 		if len(p.value.pairs) > 0 {
@@ -514,12 +515,45 @@ func (p pair) writeAt(b *strings.Builder, indent int) {
 	p.write(b, indent)
 }
 
-// shown is a value in a test.
-func (w *writer) shown(value string, made bool) string {
+// shown is a value in a test: what stands in the test's reply where the sample has
+// it, if it has.
+func (w *writer) shown(s *shape, value string, made bool) string {
 	if made {
 		return value
 	}
+	if s != nil && same(s, value) {
+		path, err := normalize.ParsePath(s.text())
+		if err == nil {
+			for v := range path.Values(normalize.At(w.where.in(w.body))) {
+				if text, ok := normalize.ScalarText(v); ok {
+					return strings.TrimSpace(text)
+				}
+			}
+		}
+	}
 	return w.conceal(value)
+}
+
+// identified is where the record has the identifier of a kind that was asked with.
+func (w *writer) identified(kind string) *shape {
+	if s := w.guess.identifier(kind); s != nil {
+		return s
+	}
+	for _, l := range w.guess.leaves {
+		if kebab(l.name) == kind && same(l.shape, w.asking.ids[kind]) {
+			return l.shape
+		}
+	}
+	return nil
+}
+
+func (w *writer) tenantAt(called string) *shape {
+	for _, t := range w.guess.tenants {
+		if same(t, w.asking.tenant[called]) {
+			return t
+		}
+	}
+	return nil
 }
 
 func (w *writer) testHost() string { return w.Provider + ".example" }

@@ -38,6 +38,13 @@ func detail(body any, order map[string]int) (paths yaml, code *shape) {
 		return textual(s) && (!strings.Contains(s.first(), " ") || s.word != "error" && s.word != "status" && s.word != "title")
 	})
 	take("message", `message errormessage errordescription errorsummary detail description reason msg error title`, textual)
+	if code == nil { // a sentence beside another: the shorter name is what it is
+		code = take("code", "error title", textual)
+		if code != nil {
+			last := len(paths.pairs) - 1
+			paths.pairs = append([]pair{paths.pairs[last]}, paths.pairs[:last]...)
+		}
+	}
 	take("ref", `requestid operationid traceid correlationid errorid transactionid ref instance`, textual)
 	take("hint", `resolution hint help documentationurl moreinfo helpurl`, textual)
 	take("subject", `target subject field param parameter modelid`, textual)

@@ -131,6 +131,29 @@ var (
 // keptWords are members whose values are a system's and no person's.
 var keptWords = regexp.MustCompile(`^(status|state|type|kind|usertype|accounttype|scopes?|locale|lang|language|preferredlanguage|timezone|tz|zoneinfo|country|countrycode|currency|schemas?|via|channel|visibility|membershiptype|signintype|resourcetype|.*errorcode|code|.*roles?|.*rolenames?|.*permissions?|.*privileges?|authorities|entitlements)$`)
 
+// kept tells whether a value under one of these names is of the kind that the name
+// says.
+func kept(word, v string) bool {
+	switch {
+	case !keptWords.MatchString(word) && word != "role" || len(v) > 64:
+		return false
+	case languageWords.MatchString(word):
+		return languageForm.MatchString(v)
+	case zoneWords.MatchString(word):
+		return zoneName.MatchString(v) || v == "UTC"
+	case strings.HasPrefix(word, "country"):
+		return len(normalize.FormCountry.Text(v)) == 2
+	default:
+		return !strings.ContainsFunc(v, unicode.IsSpace) || keptParents.MatchString(word)
+	}
+}
+
+var (
+	languageWords = regexp.MustCompile(`locale|lang`)
+	languageForm  = regexp.MustCompile(`^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}([.@][A-Za-z0-9-]{2,10})?$`)
+	zoneWords     = regexp.MustCompile(`^(timezone|tz|zoneinfo)$`)
+)
+
 // keptParents are objects whose name or value is one of those.
 var keptParents = regexp.MustCompile(`(roles?|permissions?|privileges|authorities|entitlements|errors?)$`)
 
@@ -226,10 +249,12 @@ func (f *faker) text(v, name string) string {
 		return f.remember(v, "phone", func(n int) string { return phone(v, n) })
 	case messageWords.MatchString(word):
 		return message(f.within(v))
-	case keptWords.MatchString(word) && len(v) <= 64 || word == "role" || word == "timezonelabel":
+	case kept(word, v):
 		return f.within(v)
 	case fullWords.MatchString(word):
 		return f.full(v)
+	case intOnly.MatchString(v):
+		return f.remember(v, "number"+strconv.Itoa(len(v)), func(n int) string { return numberOf(len(v), n) })
 	case strings.ContainsFunc(v, unicode.IsDigit) && !strings.ContainsFunc(v, unicode.IsSpace):
 		return f.remember(v, "opaque", func(n int) string { return opaque(v, n) })
 	default:
@@ -356,7 +381,7 @@ func given(n int) string { return nth("Jane John Alex Robin Sam Kim Chris Pat Le
 func family(n int) string {
 	return nth("Doe Roe Poe Moe Bloggs Public Sample Muster Example Nobody", n)
 }
-func login(n int) string      { return strings.ToLower(given(n) + "." + family(n)) }
+func login(n int) string { return strings.ToLower(given(n) + "." + family(n)) }
 
 // loginLike keeps whether a name has a dot, or what it has for one.
 func loginLike(like string, n int) string {
@@ -395,9 +420,9 @@ func opaque(like string, n int) string {
 		case unicode.IsDigit(r):
 			b.WriteByte(count[i])
 		case unicode.IsUpper(r):
-			b.WriteByte('A' + byte((n+i)%26))
+			b.WriteRune('A' + rune((n+i)%26)) //nolint:gosec // less than 26
 		case unicode.IsLetter(r):
-			b.WriteByte('a' + byte((n+i)%26))
+			b.WriteRune('a' + rune((n+i)%26)) //nolint:gosec // less than 26
 		case strings.ContainsRune("-_.:/|=+", r):
 			b.WriteRune(r)
 		default:

@@ -159,7 +159,9 @@ func (g *guess) set(member string, value *yaml, why string) {
 
 func (g *guess) identifiers() {
 	for _, l := range g.find("id sub uuid guid userid useruuid userguid uid subject personid memberid accountid employeeuuid objectguid nodeid", single) {
-		if l.says() && g.self == nil && !looksLikeMail(l.values[0]) {
+		if l.says() && !sendable(strings.TrimSpace(l.first())) {
+			l.why = "no value that an identifier could have"
+		} else if l.says() && g.self == nil && !looksLikeMail(l.values[0]) {
 			g.self = l.shape
 		} else if l.why == "" {
 			l.why = "another identifier: give it a kind of its own under `ids`, if a second source is asked with it"
@@ -172,7 +174,7 @@ func (g *guess) identifiers() {
 		}
 	}
 	for _, l := range g.leaves {
-		if tenantWord.MatchString(l.word) && !l.inList && len(l.values) == 1 && isTextual(l.values[0]) {
+		if tenantWord.MatchString(l.word) && !l.inList && len(l.values) == 1 && isTextual(l.values[0]) && sendable(l.first()) {
 			g.tenants = append(g.tenants, l.shape)
 		}
 	}
@@ -199,7 +201,7 @@ func (g *guess) names() {
 			first = first.items[0]
 		}
 		for _, l := range g.leaves {
-			if l.says() && scalarText(l.text()) == first.scalar {
+			if sendable(strings.TrimSpace(l.first())) && scalarText(l.text()) == first.scalar {
 				g.user = l.shape
 			}
 		}
@@ -240,7 +242,7 @@ func (g *guess) names() {
 	add("familyName", g.scalar("name.familyName", "familyname lastname surname lname sn family legallastname name.last name.family", single))
 	add("middleName", g.scalar("name.middleName", "middlename middleinitial mname middle name.middle", single))
 	add("honorificPrefix", prefix)
-	add("formatted", g.scalar("name.formatted", "formattedname name.formatted name.full", single))
+	add("formatted", g.scalar("name.formatted", "formattedname name.formatted name.full realname", single))
 	if len(name.pairs) == 0 {
 		for _, l := range g.leaves { // a name that nobody takes apart
 			if l.used == "displayName" && slices.Contains(strings.Fields("name fullname realname cn commonname"), l.word) {

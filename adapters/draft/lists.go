@@ -59,7 +59,7 @@ func (g *guess) emails() {
 			item.pairs = append(item.pairs, at("type", constant(kind)))
 		}
 		l.take("emails")
-		if g.email == nil && l.says() {
+		if g.email == nil && sendable(strings.TrimSpace(l.first())) {
 			g.email = l.shape
 		}
 		if len(item.pairs) == 1 {
@@ -189,7 +189,7 @@ func (g *guess) emailObjects(s *shape) (yaml, bool) {
 		item.pairs = append(item.pairs, at("verified", text(verified.take("emails.verified").within(s))))
 		g.provedBy(s, value, verified, via, mixed)
 	}
-	if g.email == nil && value.says() {
+	if g.email == nil && sendable(strings.TrimSpace(value.first())) {
 		g.email = value
 	}
 	return item, true

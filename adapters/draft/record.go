@@ -3,6 +3,7 @@ package draft
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type found struct {
 	path   []string // of the record, or of the list of hits that it is in
 	record map[string]any
 	hits   int  // how many there are in the list; 0 for no list
+	index  int  // which of them it is
 	pick   pick // which of them it is
 	around []envelope
 }
@@ -55,9 +57,12 @@ func findRecord(body any, chosen pick, wanted []string) (found, error) {
 			if err != nil {
 				return found{}, err
 			}
-			f.hits = len(items)
-			at = hit
-			f.record = hit
+			f.hits, f.record = len(items), hit
+			for i := range items {
+				if reflect.DeepEqual(items[i], any(hit)) {
+					f.index = i
+				}
+			}
 			return f, nil
 		}
 		object, isObject := at.(map[string]any)
@@ -73,6 +78,21 @@ func findRecord(body any, chosen pick, wanted []string) (found, error) {
 		f.path = append(f.path, next)
 		at = object[next]
 	}
+}
+
+// in is the record at the same place of a reply that has the same shape.
+func (f *found) in(body any) any {
+	for _, name := range f.path {
+		object, _ := body.(map[string]any)
+		body = object[name]
+	}
+	if items, isList := body.([]any); isList && f.hits > 0 {
+		items = slices.DeleteFunc(slices.Clone(items), normalize.Absent)
+		if f.index < len(items) {
+			return items[f.index]
+		}
+	}
+	return body
 }
 
 // choose finds the person among hits.
@@ -204,7 +224,7 @@ func onward(object map[string]any) (next string, leads bool) {
 		return "", false
 	case best == "", score <= own, beside:
 		return "", false
-	case own > 0 && containerWord.MatchString(fold(best)) && !envelopeWord.MatchString(fold(best)):
+	case own > 0 && !envelopeWord.MatchString(fold(best)):
 		return "", false // {"id": …, "attributes": {…}}: both are the person's
 	default:
 		return best, true

@@ -2,12 +2,14 @@ package draft
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"muster/normalize"
@@ -336,7 +338,7 @@ func pathText(names ...string) string {
 		case name == "" || strings.ContainsFunc(name, func(r rune) bool {
 			return strings.ContainsRune(`.[]^"`, r) || unicode.IsSpace(r) || unwritable(r) || r == utf8.RuneError
 		}):
-			b.WriteString("[" + quoted(name) + "]")
+			b.WriteString("[" + quotedName(name) + "]")
 		case i > 0:
 			b.WriteString("." + name)
 		default:
@@ -344,6 +346,20 @@ func pathText(names ...string) string {
 		}
 	}
 	return b.String()
+}
+
+// quotedName is a JSON string of characters that everybody sees.
+func quotedName(name string) string {
+	var b strings.Builder
+	for _, r := range name {
+		if a, z := utf16.EncodeRune(r); a != unicode.ReplacementChar && unwritable(r) {
+			fmt.Fprintf(&b, `\u%04x\u%04x`, a, z)
+		} else {
+			inner := quoted(string(r))
+			b.WriteString(inner[1 : len(inner)-1])
+		}
+	}
+	return `"` + b.String() + `"`
 }
 
 // conditionKey is a path as a key of CONDITIONS, where http and cel mean

@@ -164,7 +164,7 @@ func (g *guess) kindAt(path string) string {
 func (w *writer) settle(ctx context.Context) (Draft, error) {
 	var results []adapters.TestResult
 	for range 40 {
-		content, _ := w.write(nil)
+		content, _ := w.inline(nil)
 		var problems document.Problems
 		definition := compiled(w.Provider, content, &problems)
 		if !w.asText && !w.faithful(content) {

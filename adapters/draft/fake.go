@@ -76,7 +76,6 @@ type faker struct {
 	known  map[string]string // by the value, in lower case
 	taken  map[string]bool   // fakes in use
 	counts map[string]int    // of fakes by their form
-	words  *strings.Replacer // of known names within other texts; nil when it is out of date
 }
 
 func newFaker() *faker {
@@ -84,31 +83,51 @@ func newFaker() *faker {
 }
 
 // learn gives the values by which a person is called their fakes first, so that
-// they are found within other texts.
-func (f *faker) learn(v any, name string) {
+// they are found within other texts: names before logins before addresses, which
+// are made of them.
+func (f *faker) learn(tree any, name string) {
+	for _, words := range []func(word, v string){f.learnName, f.learnLogin, f.learnMail} {
+		visit(tree, name, func(name, v string) { words(fold(name), v) })
+	}
+}
+
+// visit shows every text of a tree with the name that it stands under, but for secrets.
+func visit(v any, name string, show func(name, v string)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, member := range slices.Sorted(maps.Keys(v)) {
 			if !SecretName(member) {
-				f.learn(v[member], member)
+				visit(v[member], member, show)
 			}
 		}
 	case []any:
 		for _, item := range v {
-			f.learn(item, name)
+			visit(item, name, show)
 		}
 	case string:
-		word := fold(name)
-		switch {
-		case mailbox.MatchString(v):
-			f.email(v)
-		case givenWords.MatchString(word):
-			f.remember(v, "given", func(n int) string { return given(n) })
-		case familyWords.MatchString(word):
-			f.remember(v, "family", func(n int) string { return family(n) })
-		case loginWords.MatchString(word) && !uuidWithin.MatchString(v) && !digitsOnly.MatchString(v):
-			f.remember(v, "login", func(n int) string { return loginLike(v, n) })
-		}
+		show(name, v)
+	}
+}
+
+func (f *faker) learnName(word, v string) {
+	switch {
+	case mailbox.MatchString(v):
+	case givenWords.MatchString(word):
+		f.remember(v, "given", given)
+	case familyWords.MatchString(word):
+		f.remember(v, "family", family)
+	}
+}
+
+func (f *faker) learnLogin(word, v string) {
+	if loginWords.MatchString(word) && !mailbox.MatchString(v) && !uuidWithin.MatchString(v) && !digitsOnly.MatchString(v) {
+		f.remember(v, "login", func(n int) string { return loginLike(v, n) })
+	}
+}
+
+func (f *faker) learnMail(_, v string) {
+	if mailbox.MatchString(v) {
+		f.email(v)
 	}
 }
 
@@ -143,6 +162,8 @@ func kept(word, v string) bool {
 		return zoneName.MatchString(v) || v == "UTC"
 	case strings.HasPrefix(word, "country"):
 		return len(normalize.FormCountry.Text(v)) == 2
+	case word == "code":
+		return !strings.ContainsFunc(v, func(r rune) bool { return unicode.IsDigit(r) || unicode.IsSpace(r) })
 	default:
 		return !strings.ContainsFunc(v, unicode.IsSpace) || keptParents.MatchString(word)
 	}
@@ -287,7 +308,6 @@ func (f *faker) remember(v, form string, make func(n int) string) string {
 		}
 	}
 	f.known[key], f.taken[fake] = fake, true
-	f.words = nil
 	return fake
 }
 
@@ -304,9 +324,9 @@ func (f *faker) email(v string) string {
 	where := f.remember(domain, "domain", func(n int) string { return domainName(n) })
 	who := f.known[strings.ToLower(local)]
 	if who == "" || strings.Contains(who, "@") {
-		who = f.remember(local, "login", func(n int) string { return loginLike(local, n) })
+		who = f.remember(local, "local", func(n int) string { return loginLike(local, n) })
 	}
-	who = strings.ReplaceAll(who, " ", ".")
+	who = strings.ToLower(strings.ReplaceAll(who, " ", "."))
 	f.known[strings.ToLower(v)] = who + "@" + where
 	return who + "@" + where
 }
@@ -341,13 +361,21 @@ func (f *faker) within(v string) string {
 
 // replaceWords replaces known values that stand in a text as words.
 func (f *faker) replaceWords(v string) string {
-	return wordWithin.ReplaceAllStringFunc(v, func(word string) string {
+	replace := func(word string) string {
 		if known, ok := f.known[strings.ToLower(word)]; ok && len(word) > 1 && !isStateWord(word) && !strings.Contains(known, "@") {
 			return known
 		}
 		return word
+	}
+	return wordWithin.ReplaceAllStringFunc(v, func(word string) string {
+		if replaced := replace(word); replaced != word {
+			return replaced
+		}
+		return wordAlone.ReplaceAllStringFunc(word, replace)
 	})
 }
+
+var wordAlone = regexp.MustCompile(`[\pL\pM\pN]+`)
 
 var wordWithin = regexp.MustCompile(`[\pL\pM\pN]+(?:[._'-][\pL\pM\pN]+)*`)
 

@@ -448,6 +448,7 @@ func TestGuesses(t *testing.T) {
 		{"a title is a form of address", `{"id": 7, "title": "Dr.", "firstName": "Ann"}`, "name: {givenName: firstName, honorificPrefix: title}", ""},
 		{"no time zone", `{"id": 7, "timezone": "Pacific Standard Time"}`, "", "timezone"},
 		{"roles of services", `{"id": 7, "services": [{"id": "vm", "roles": ["full"]}]}`, "- {each: services.roles, value: ., scope: ^.id}", ""},
+		{"an identifier that nobody can be asked with", `{"id": "..", "username": "ann"}`, "lookup: GET https://{settings.host}/users/{id.username}", "id"},
 		{"permissions that are objects", `{"id": 7, "roles": [{"name": "a", "permissions": [{"id": 1, "name": "p"}]}]}`, "- {each: roles, value: name, permissions: permissions.name}", "roles.permissions.id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -471,6 +472,34 @@ func TestGuesses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestABodyThatYAMLCannotHold stands as text, and says what the reply says.
+func TestABodyThatYAMLCannotHold(t *testing.T) {
+	long := strings.Repeat("k", 2000)
+	for _, reply := range []string{`{"id": 7, "name": "Ann", "` + long + `": 1}`, `{"id": 7, "name": "Ann", "far": 1E400}`, `{"id": 7, "name": "Ann", "far": -0e-0}`} {
+		d := drafted(t, draft.Options{Sample: parse(t, reply), KeepValues: true})
+		var problems document.Problems
+		body := document.Read("", d.YAML, &problems).Field("tests").Items()[0].Field("reply")
+		text := body.Field("text")
+		if text == nil {
+			json, err := body.Field("json").JSON()
+			if err != nil || fmt.Sprint(must(normalize.ParseJSON(json))) != fmt.Sprint(must(normalize.ParseJSON([]byte(reply)))) {
+				t.Errorf("%.60s became %.60s, %v", reply, json, err)
+			}
+			continue
+		}
+		if fmt.Sprint(must(normalize.ParseJSON([]byte(text.Text())))) != fmt.Sprint(must(normalize.ParseJSON([]byte(reply)))) {
+			t.Errorf("%.60s became %.60s", reply, text.Text())
+		}
+	}
+}
+
+func must(tree any, err error) any {
+	if err != nil {
+		panic(err)
+	}
+	return tree
 }
 
 // TestHits are the persons of a search.

@@ -70,14 +70,15 @@ type Resolved struct {
 	Merged *document.Node // with what it inherits
 	Chain  []string       // its name, then the names of those it was made from
 
-	deployment string // the file of the entry laid over it, "" for none
+	inherited  []*document.Node // the tests of those it was made from: samples alone
+	deployment string           // the file of the entry laid over it, "" for none
 }
 
 // With lays the keys that a deployment's entry writes over the definition's, as
 // whole keys.
 func (r *Resolved) With(entry *document.Node) *Resolved {
 	over := entry.Only("auth", "tls", "headers", "query")
-	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, entry.File()}
+	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, r.inherited, entry.File()}
 }
 
 // Resolve finds a definition in the first library that has it, and what it is
@@ -112,7 +113,11 @@ func resolve(name string, libraries []Library, trail []string) *Resolved {
 			return &Resolved{Own: own, Merged: own, Chain: []string{name}}
 		}
 		merged := document.Overlay(base.Merged.Without("tests", "provider", "use"), own)
-		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...)}
+		inherited := base.inherited
+		if tests := base.Own.Field("tests"); tests.Kind() == document.List {
+			inherited = append([]*document.Node{tests}, inherited...)
+		}
+		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...), inherited: inherited}
 	}
 	return nil
 }
@@ -128,6 +133,7 @@ func Compile(r *Resolved) *Definition {
 	if n.Field("lookup") != nil && n.Kind() == document.Mapping {
 		d.mapping = c.Mapping(n.Field("profile"), n.Field("ids"))
 		d.check(r)
+		c.CheckCEL(r.Own.File(), d.samples(r))
 	}
 	content := sha256.New()
 	writeContent(content, n.Without("tests", "about", "limits", "redact"))

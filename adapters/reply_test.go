@@ -159,6 +159,7 @@ response:
     - {if: {http: 2xx, error.code: NoUser}, as: not_found}
     - {if: {cel: "http == 200 && body.status == 'slow'"}, as: timeout}
     - {if: {http: [418, 451]}, as: denied}
+tests: [{name: slow, with: {id: {self: "1"}}, reply: {json: {status: slow}}, expect: {outcome: failed}}]
 `
 	for _, test := range []struct {
 		name   string

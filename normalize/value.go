@@ -22,7 +22,8 @@ type Scope struct {
 // Compiler compiles the small languages of one definition. It may be used for
 // one definition only, by one goroutine.
 type Compiler struct {
-	env *cel.Env // made on first use: most definitions need none
+	env         *cel.Env // made on first use: most definitions need none
+	expressions []celExpression
 }
 
 // path compiles a path; a mistake is reported at its character.

@@ -98,7 +98,7 @@ func responseKeys(c *normalize.Compiler) []document.Key[response] {
 func comparisons(c *normalize.Compiler, n *document.Node) []comparison {
 	var all []comparison
 	for _, f := range n.Fields() {
-		all = append(all, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inRequest())})
+		all = append(all, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inComparison())})
 	}
 	return all
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"muster/config/document"
@@ -28,12 +27,6 @@ type response struct {
 	errors     []classification
 	partial    *partial
 	retryAfter *retryAfter
-}
-
-// comparison asks that what stands at a path is what was asked for.
-type comparison struct {
-	path normalize.Path
-	want template
 }
 
 // classification names the kind of a failure by what the reply says.
@@ -93,14 +86,6 @@ func responseKeys(c *normalize.Compiler) []document.Key[response] {
 			}
 		}},
 	}
-}
-
-func comparisons(c *normalize.Compiler, n *document.Node) []comparison {
-	var all []comparison
-	for _, f := range n.Fields() {
-		all = append(all, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inComparison())})
-	}
-	return all
 }
 
 func classificationKeys(c *normalize.Compiler) []document.Key[classification] {
@@ -203,7 +188,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.response.ok.Holds(scope, root) {
 		return fail(Unavailable, "the reply does not say that it succeeded")
 	}
-	record, kind, message := d.record(root, v)
+	record, kind, message := d.record(root, lookup, v)
 	if kind != 0 {
 		return fail(kind, message)
 	}
@@ -222,10 +207,13 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 }
 
 // record finds the record in the body. A kind other than 0 says why there is none.
-func (d *Definition) record(root *normalize.Cursor, v *values) (any, Kind, string) {
+func (d *Definition) record(root *normalize.Cursor, lookup *Lookup, v *values) (any, Kind, string) {
 	data, ok := d.response.data.First(root)
-	if ok && len(d.response.pick) > 0 {
-		data, ok = d.picked(data, v)
+	if ok {
+		var contradicted bool
+		if data, contradicted = d.picked(data, lookup, v); contradicted {
+			return nil, Mismatch, "no record found agrees with everything that is known of the person"
+		}
 	}
 	items, isList := data.([]any)
 	switch {
@@ -261,67 +249,6 @@ func (d *Definition) record(root *normalize.Cursor, v *values) (any, Kind, strin
 	default:
 		return nil, Malformed, "no record where the definition expects it"
 	}
-}
-
-// picked keeps the hits that equal what was asked for: a search that answers
-// with what merely resembles it has not found it.
-func (d *Definition) picked(data any, v *values) (any, bool) {
-	items, isList := data.([]any)
-	if !isList {
-		items = []any{data}
-	}
-	var hits []any
-	for _, item := range items {
-		if at := normalize.At(item); allPresent(d.response.pick, at) && allEqual(d.response.pick, at, v) {
-			hits = append(hits, item)
-		}
-	}
-	return hits, true
-}
-
-func allPresent(wanted []comparison, at *normalize.Cursor) bool {
-	for _, c := range wanted {
-		if _, ok := c.path.Value(at); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// allEqual tells whether nothing at the paths differs from what was asked for.
-// What the record leaves out does not differ, nor does an identifier or a setting
-// that nobody gave. A tenant's value must be there: without it the record may be
-// another tenant's.
-func allEqual(wanted []comparison, at *normalize.Cursor, v *values) bool {
-	for _, c := range wanted {
-		want, err := c.want.render(v, clean)
-		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space != "tenant" {
-			continue // not asked for in this lookup
-		}
-		if err != nil {
-			return false
-		}
-		for found := range c.path.Values(at) {
-			text, ok := normalize.ScalarText(found)
-			if !ok || !sameText(c.kind(), text, want) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// kind is the kind of identifier that the comparison is about, "" for another value.
-func (c *comparison) kind() string {
-	if ids := c.want.refs("id"); len(ids) == 1 && len(c.want) == 1 {
-		return ids[0]
-	}
-	return ""
-}
-
-// sameText compares identifiers as their kind asks; GUIDs in any case (RFC 9562, 4).
-func sameText(kind, a, b string) bool {
-	return normalize.SameID(kind, a, b) || uuid.MatchString(a) && uuid.MatchString(b) && strings.EqualFold(a, b)
 }
 
 // sameIdentifiers tells whether each identifier that the lookup asked with came

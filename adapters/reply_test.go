@@ -69,15 +69,10 @@ func TestWhereTheRecordIs(t *testing.T) {
 		{"picked among several", `{data: users, pick: {login: "{id.username}"}}`, `{"users": [{"id": "2", "login": "janet"}, {"id": "1", "login": "JANE"}, {"id": "3"}]}`, "ok self=1 username=JANE"},
 		{"picked by an address", `{data: users, pick: {mail: "{id.email}"}}`, `{"users": [{"id": "1", "mail": "Jane@X.example"}]}`, "ok self=1"},
 		{"picked by two", `{data: users, pick: {login: "{id.username}", org: "{tenant.org}"}}`, `{"users": [{"id": "2", "login": "jane", "org": 8}, {"id": "1", "login": "jane", "org": 7}]}`, "ok self=1 username=jane"},
-		{"what resembles is not it", `{data: users, pick: {login: "{id.username}"}, empty: not_found}`, `{"users": [{"id": "2", "login": "janet"}]}`, none},
-		{"a hit that does not say", `{data: users, pick: {login: "{id.username}"}, empty: not_found}`, `{"users": [{"id": "2"}]}`, none},
 		{"two that equal", `{data: users, pick: {login: "{id.username}"}}`, `{"users": [{"id": "1", "login": "jane"}, {"id": "2", "login": "Jane"}]}`, two},
 		{"one record that is no list", `{data: user, pick: {login: "{id.username}"}}`, `{"user": {"id": "1", "login": "jane"}}`, "ok self=1 username=jane"},
-		{"hits that are none", `{data: users, pick: {login: "{id.username}"}, empty: not_found}`, `{"users": ["jane", 1, null, [{"id": "2"}]]}`, none},
 		{"all that equal, as a list", `{data: users, list: true, pick: {org: "{tenant.org}"}}`, `{"users": [{"id": "2", "org": 8}, {"id": "1", "org": 7, "name": "A"}, {"org": 7, "name": "B"}]}`, "ok self=1 name=A"},
 		{"none that equals, as a list", `{data: users, list: true, pick: {org: "{tenant.org}"}}`, `{"users": [{"id": "2", "org": 8}]}`, "ok"},
-		// Which identifiers a lookup was sent with differs, so what is not known is not compared.
-		{"picked by what is not known", `{data: users, pick: {oid: "{id.oid}"}}`, `{"users": [{"id": "1", "oid": "x"}]}`, "ok self=1"},
 		{"picked by a tenant's value that is missing", `{data: users, pick: {org: "{tenant.none}"}, empty: not_found}`, `{"users": [{"id": "1", "org": 7}]}`, none},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -97,7 +92,13 @@ func TestMatch(t *testing.T) {
 		{"left out", `{org: "{tenant.org}"}`, `{"id": "1"}`, "ok self=1"},
 		{"null", `{org: "{tenant.org}"}`, `{"id": "1", "org": null}`, "ok self=1"},
 		{"an object", `{org: "{tenant.org}"}`, `{"id": "1", "org": {"id": 7}}`, other},
-		{"one of a list differs", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": [7, 8]}`, other},
+		{"one of a list", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": [8, 7]}`, "ok self=1"},
+		{"none of a list", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": [8, 9]}`, other},
+		{"an empty list says nothing", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": []}`, "ok self=1"},
+		{"one of the addresses", `{mails.value: "{id.email}"}`, `{"id": "1", "mails": [{"value": "joan@x.example"}, {"value": "Jane@x.example"}, {}]}`, "ok self=1"},
+		{"none of the addresses", `{mails.value: "{id.email}"}`, `{"id": "1", "mails": [{"value": "joan@x.example"}, {"value": null}]}`, other},
+		{"equal, beside an object", `{org: "{tenant.org}"}`, `{"id": "1", "org": [{"id": 7}, 7]}`, "ok self=1"},
+		{"equal, beside what is said twice", `{orgs.id: "{tenant.org}"}`, `{"id": "1", "orgs": [{"id": 7}, {"id": 8, "id": 9}]}`, other},
 		{"said twice", `{org: "{tenant.org}"}`, `{"id": "1", "org": 7, "org": 8}`, other},
 		{"a tenant's value in another case", `{org: "{tenant.name}"}`, `{"id": "1", "org": "ACME"}`, other},
 		{"a username in another case", `{login: "{id.username}"}`, `{"id": "1", "login": "JANE"}`, "ok self=1 username=JANE"},
@@ -116,6 +117,55 @@ func TestMatch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			q := ids("self", "1", "username", "jane", "email", "jane@x.example", "guid", guid, "code", "abc", "tenant.org", "7", "tenant.name", "acme")
 			reply, err := bind(define(t, "response: {match: "+test.match+"}"), answers(200, test.body)).Fetch(t.Context(), q)
+			expect(t, "outcome", outcome(reply, err), test.want)
+		})
+	}
+}
+
+// What a lookup was sent with, a hit must say. What was at hand besides decides
+// between several hits, and nobody is taken whom it contradicts.
+func TestPick(t *testing.T) {
+	const (
+		none  = "not_found: no record"
+		two   = "mismatch: more than one record answers to the identifier"
+		other = "mismatch: no record found agrees with everything that is known of the person"
+
+		byMail = `{login: "{id.username}", mails.value: "{id.email}"}`
+	)
+	hit := func(id, login, mail string) string {
+		return `{"id": "` + id + `", "login": "` + login + `", "mails": [{"value": "x@y.example"}, {"value": "` + mail + `"}]}`
+	}
+	for _, test := range []struct {
+		name, lookup, pick string
+		known              adapters.Query
+		hits, want         string
+	}{
+		{"what was sent is said", "{id.email}", byMail, ids("email", "a@x.example"), hit("1", "jane", "b@x.example") + "," + hit("2", "joan", "A@x.example"), "ok self=2 username=joan"},
+		{"what was sent is not said", "{id.email}", byMail, ids("email", "a@x.example"), hit("1", "jane", ""), "not_found: no record"},
+		{"an empty value says nothing", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), `{"id": "1", "login": ""}`, none},
+		{"what resembles is not it", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), hit("1", "janet", ""), none},
+		{"a hit that does not say", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), `{"id": "1"}`, none},
+		{"hits that are none", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), `"jane", 1, null, [{"login": "jane"}]`, none},
+		{"two that say it", "{id.email}", byMail, ids("email", "a@x.example"), hit("1", "jane", "a@x.example") + "," + hit("2", "joan", "a@x.example"), two},
+		{"in a query of all lookups", "x", `{login: "{id.username}"}`, ids("username", "jane"), `{"id": "1"}`, none},
+
+		{"another lookup's identifier is not at hand", "{id.self}", byMail, ids("self", "1"), hit("1", "jane", ""), "ok self=1 username=jane"},
+		{"and two hits are nobody", "{id.self}", byMail, ids("self", "1"), hit("1", "jane", "a@x.example") + "," + hit("2", "joan", "b@x.example"), two},
+
+		{"known besides, and said", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "jane", "a@x.example"), "ok self=1 username=jane"},
+		{"known besides, and not said", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "", "a@x.example"), "ok self=1"},
+		{"known besides, and contradicted", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "joan", "a@x.example"), other},
+		{"known besides decides between two", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "joan", "a@x.example") + "," + hit("2", "jane", "a@x.example"), "ok self=2 username=jane"},
+		{"and not by what one leaves out", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "joan", "a@x.example") + "," + hit("2", "", "a@x.example"), other},
+		{"and not where both say it", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "jane", "a@x.example") + "," + hit("2", "JANE", "a@x.example"), two},
+		{"known besides, and nobody was found", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "jane", "b@x.example"), none},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			keys := `lookup: "https://h.example/` + test.lookup + `"` + "\nresponse: {data: users, empty: not_found, pick: " + test.pick + "}"
+			if test.lookup == "x" {
+				keys += "\nquery: {u: '{id.username}'}"
+			}
+			reply, err := bind(define(t, keys), answers(200, `{"users": [`+test.hits+`]}`)).Fetch(t.Context(), test.known)
 			expect(t, "outcome", outcome(reply, err), test.want)
 		})
 	}

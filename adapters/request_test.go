@@ -102,8 +102,11 @@ func TestTheFirstFeasibleLookup(t *testing.T) {
 		{ids("username", "u"), "invalid: no lookup can be sent with the identifiers at hand"},
 		{ids("email", "e@x.example"), "GET https://h.example/mail/e%40x.example"},
 		{ids(), "invalid: no lookup can be sent with the identifiers at hand"},
-		// A value that does not fit is the caller's mistake: another lookup would hide it.
-		{ids("self", "..", "email", "e@x.example"), "invalid: the value of {id.self} would leave its place in the path"},
+		// A value that does not fit leaves the next lookup; the first says why none is left.
+		{ids("self", "..", "email", "e@x.example"), "GET https://h.example/mail/e%40x.example"},
+		{ids("self", ".."), "invalid: the value of {id.self} would leave its place in the path"},
+		{ids("self", "..", "email", "e\n"), "invalid: the value of {id.self} would leave its place in the path"},
+		{ids("username", "u\n", "email", "e@x.example"), "GET https://h.example/mail/e%40x.example"},
 	} {
 		expect(t, fmt.Sprint(test.query.IDs), whatIsSent(t, keys, test.query), test.want)
 	}

@@ -113,35 +113,33 @@ func (s *Source) Yields() []string {
 	return kinds
 }
 
-// Choose returns the kinds of identifiers that shape the first lookup that can
-// be sent with what is known. When none can, missing has what the first one lacks.
+// Choose returns the kinds of identifiers that shape the lookup that is sent with
+// what is known: the first whose identifiers are at hand and fit their places.
+// Where none of them fits, used is what the first of them would take, and Check
+// says why it is not sent. When none is at hand, missing has what the first lookup
+// lacks.
 func (s *Source) Choose(q Query) (used, missing []string) {
-	for i := range s.definition.lookups {
-		kinds := s.definition.identifiersOf(&s.definition.lookups[i])
-		var lacks []string
-		for _, kind := range kinds {
+	_, lookup, _ := s.prepare(context.Background(), q)
+	if lookup == nil {
+		for _, kind := range s.definition.identifiersOf(&s.definition.lookups[0]) {
 			if q.IDs[kind] == "" {
-				lacks = append(lacks, kind)
+				missing = append(missing, kind)
 			}
 		}
-		if lacks == nil {
-			kinds = append([]string{}, kinds...) // never nil: a lookup may need none
-			for _, kind := range s.definition.optionalIdentifiers() {
-				if q.IDs[kind] != "" && !slices.Contains(kinds, kind) {
-					kinds = append(kinds, kind)
-				}
-			}
-			return kinds, nil
-		}
-		if missing == nil {
-			missing = lacks
+		return nil, missing
+	}
+	used = append([]string{}, s.definition.identifiersOf(lookup)...) // never nil: a lookup may need none
+	for _, kind := range s.definition.optionalIdentifiers() {
+		if q.IDs[kind] != "" && !slices.Contains(used, kind) {
+			used = append(used, kind)
 		}
 	}
-	return nil, missing
+	return used, nil
 }
 
-// Check tells whether the query's values fit their places in the request, before
-// anything is sent: a Fault of kind invalid when one does not.
+// Check tells whether the query's values fit their places in a lookup, before
+// anything is sent: a Fault of kind invalid when they fit in none whose
+// identifiers are at hand.
 func (s *Source) Check(q Query) *Fault {
 	_, _, err := s.prepare(context.Background(), q)
 	return FaultOf(err)
@@ -157,9 +155,13 @@ func (s *Source) Fetch(ctx context.Context, q Query) (Reply, error) {
 	return reply, err
 }
 
-// prepare builds the request for the first lookup that can be sent.
+// prepare builds the request for the first lookup whose identifiers are at hand
+// and fit their places. Where they fit in none, the fault and the lookup are those
+// of the first that has them; where no lookup has them, the lookup is nil.
 func (s *Source) prepare(ctx context.Context, q Query) (*http.Request, *Lookup, error) {
 	v := values{query: q, settings: s.settings}
+	var unfit *Lookup
+	var fault error
 	for i := range s.definition.lookups {
 		lookup := &s.definition.lookups[i]
 		if slices.ContainsFunc(s.definition.identifiersOf(lookup), func(kind string) bool { return q.IDs[kind] == "" }) {
@@ -169,12 +171,18 @@ func (s *Source) prepare(ctx context.Context, q Query) (*http.Request, *Lookup, 
 		if err == nil {
 			return request, lookup, nil
 		}
-		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space == "settings" {
-			return nil, nil, Fail(Misconfigured, err.Error(), err)
+		if unfit != nil {
+			continue
 		}
-		return nil, nil, Fail(Invalid, err.Error(), err)
+		unfit, fault = lookup, Fail(Invalid, err.Error(), err)
+		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space == "settings" {
+			fault = Fail(Misconfigured, err.Error(), err)
+		}
 	}
-	return nil, nil, Fail(Invalid, "no lookup can be sent with the identifiers at hand", nil)
+	if unfit == nil {
+		return nil, nil, Fail(Invalid, "no lookup can be sent with the identifiers at hand", nil)
+	}
+	return nil, unfit, fault
 }
 
 // ask sends one request and returns the token that it carried, if any.

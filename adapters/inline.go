@@ -35,7 +35,7 @@ type inlineTest struct {
 
 type inlineReply struct {
 	status  int
-	headers map[string]string
+	headers http.Header
 	body    []byte
 }
 
@@ -93,13 +93,20 @@ func readTexts(n *document.Node, set func(key, value string)) {
 	}
 }
 
+func readHeaders(n *document.Node) http.Header {
+	headers := http.Header{}
+	for _, f := range n.Fields() {
+		for _, value := range f.Value.OneOrMore() {
+			headers.Add(f.Key.Text(), value.Text())
+		}
+	}
+	return headers
+}
+
 func inlineReplyKeys() []document.Key[inlineReply] {
 	return []document.Key[inlineReply]{
 		{Name: "http", About: "status, 200 when not said", Read: func(r *inlineReply, n *document.Node) { r.status = int(n.Int(100, 599)) }},
-		{Name: "headers", About: "headers of the reply", Read: func(r *inlineReply, n *document.Node) {
-			r.headers = map[string]string{}
-			readTexts(n, func(k, v string) { r.headers[k] = v })
-		}},
+		{Name: "headers", About: "headers of the reply; one that stands several times has a list", Read: func(r *inlineReply, n *document.Node) { r.headers = readHeaders(n) }},
 		{Name: "json", About: "the body, as YAML", Read: func(r *inlineReply, n *document.Node) {
 			body, err := n.JSON()
 			if err != nil {
@@ -232,11 +239,7 @@ func (w *inlineWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.reply == nil {
 		return nil, errNothingMayBeSent
 	}
-	header := http.Header{}
-	for name, value := range w.reply.headers {
-		header.Set(name, value)
-	}
-	return &http.Response{StatusCode: w.reply.status, Header: header, Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
+	return &http.Response{StatusCode: w.reply.status, Header: w.reply.headers.Clone(), Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
 }
 
 func (e *inlineExpect) tree() map[string]any {

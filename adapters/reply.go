@@ -2,9 +2,7 @@ package adapters
 
 import (
 	"context"
-	"errors"
 	"io"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,7 +24,7 @@ type response struct {
 	detail     detailPaths
 	errors     []classification
 	partial    *partial
-	retryAfter *retryAfter
+	retryAfter []retryAfter
 }
 
 // classification names the kind of a failure by what the reply says.
@@ -41,15 +39,12 @@ type detailPaths struct {
 	status, code, message, ref, hint, subject, details normalize.Paths
 }
 
+// partial says how an upstream tells that its answer lacks something: each failure
+// at a path, or conditions on the whole reply.
 type partial struct {
 	each   normalize.Paths
-	detail detailPaths
-}
-
-type retryAfter struct {
-	header string
-	path   normalize.Paths
-	as     string // "seconds", "epoch_s", "epoch_ms" or "http_date"
+	when   *normalize.Condition
+	detail detailPaths // relative to a failure, or to the body
 }
 
 func responseKeys(c *normalize.Compiler) []document.Key[response] {
@@ -71,18 +66,13 @@ func responseKeys(c *normalize.Compiler) []document.Key[response] {
 		{Name: "partial", About: "the upstream's own partial failures", Read: func(r *response, n *document.Node) {
 			r.partial = &partial{}
 			document.Decode(n, r.partial, partialKeys(c))
+			if n.Kind() == document.Mapping && (n.Field("each") == nil) == (n.Field("if") == nil) {
+				n.Errorf("exactly one of each and if is needed here").Suggest("each: PATH is the list of failures; if: CONDITIONS holds of a reply that is cut")
+			}
 		}},
-		{Name: "retry_after", About: "where the upstream says when to come back", Read: func(r *response, n *document.Node) {
-			r.retryAfter = &retryAfter{as: "seconds"}
-			document.Decode(n, r.retryAfter, []document.Key[retryAfter]{
-				{Name: "header", About: "a header", Read: func(r *retryAfter, n *document.Node) { r.header = n.Text() }},
-				{Name: "path", About: "a path in the body", Read: func(r *retryAfter, n *document.Node) { r.path = c.Paths(n) }},
-				{Name: "as", About: "seconds, epoch_s, epoch_ms or http_date", Read: func(r *retryAfter, n *document.Node) {
-					r.as = n.OneOf("seconds", "epoch_s", "epoch_ms", "http_date")
-				}},
-			})
-			if (r.retryAfter.header == "") == (r.retryAfter.path == nil) {
-				n.Errorf("exactly one of header and path is needed here")
+		{Name: "retry_after", About: "where the upstream says when to come back; of a list, the first place that says it", Read: func(r *response, n *document.Node) {
+			for _, item := range n.OneOrMore() {
+				r.retryAfter = append(r.retryAfter, readRetryAfter(c, item))
 			}
 		}},
 	}
@@ -116,7 +106,8 @@ func detailKeys(c *normalize.Compiler) []document.Key[detailPaths] {
 
 func partialKeys(c *normalize.Compiler) []document.Key[partial] {
 	keys := []document.Key[partial]{
-		{Name: "each", About: "path of the list of failures", Required: true, Read: func(p *partial, n *document.Node) { p.each = c.Paths(n) }},
+		{Name: "each", About: "path of the list of failures", Read: func(p *partial, n *document.Node) { p.each = c.Paths(n) }},
+		{Name: "if", About: "conditions under which the answer as a whole is incomplete", Read: func(p *partial, n *document.Node) { p.when = new(c.Condition(n)) }},
 		{Name: "status", About: "the HTTP status of one failure", Read: func(p *partial, n *document.Node) { p.detail.status = c.Paths(n) }},
 	}
 	for _, k := range detailKeys(c) {
@@ -163,14 +154,14 @@ func receive(ctx context.Context, r *http.Response, limit int64) (received, erro
 // is a *Fault, and then nothing of the reply is used.
 func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time.Time) (Reply, error) {
 	tree, parseErr := normalize.ParseJSON(got.body)
-	scope := &normalize.Scope{Status: got.status, Body: tree}
+	scope := &normalize.Scope{Status: got.status, Header: got.header, Body: tree}
 	root := normalize.At(tree)
 
 	fail := func(kind Kind, step string) (Reply, error) {
 		fault := Fail(kind, step, nil)
 		fault.Detail = d.response.detail.read(root)
 		fault.Detail.Status = got.status
-		fault.RetryAfter = d.response.retryAfterOf(got, root, now)
+		fault.RetryAfter = d.response.retryAfterOf(kind, got, root, now)
 		return Reply{}, fault
 	}
 	success := got.status >= 200 && got.status < 300
@@ -203,7 +194,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.sameIdentifiers(mapped, lookup, v) {
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
-	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: notes}, nil
+	return Reply{Record: mapped, Status: got.status, Children: d.children(scope, root), Notes: notes}, nil
 }
 
 // record finds the record in the body. A kind other than 0 says why there is none.
@@ -269,71 +260,27 @@ func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v 
 }
 
 // children are the upstream's own partial failures.
-func (d *Definition) children(root *normalize.Cursor) []*Fault {
-	if d.response.partial == nil {
+func (d *Definition) children(scope *normalize.Scope, root *normalize.Cursor) []*Fault {
+	p := d.response.partial
+	if p == nil {
 		return nil
 	}
 	var children []*Fault
-	for _, each := range d.response.partial.each {
+	add := func(at *normalize.Cursor) {
+		detail := p.detail.read(at)
+		kind := KindOfStatus(detail.Status)
+		if detail.Status < 300 {
+			kind = Unavailable // a failure that does not say which
+		}
+		children = append(children, &Fault{Kind: kind, Detail: detail})
+	}
+	if p.when != nil && p.when.Holds(scope, root) {
+		add(root)
+	}
+	for _, each := range p.each {
 		for item := range each.Each(root) {
-			detail := d.response.partial.detail.read(item)
-			kind := KindOfStatus(detail.Status)
-			if detail.Status < 300 {
-				kind = Unavailable // a failure that does not say which
-			}
-			children = append(children, &Fault{Kind: kind, Detail: detail})
+			add(item)
 		}
 	}
 	return children
 }
-
-// maxRetryAfter caps what an upstream may ask of us.
-const maxRetryAfter = time.Hour
-
-func (r *response) retryAfterOf(got received, root *normalize.Cursor, now time.Time) time.Duration {
-	rule := r.retryAfter
-	if rule == nil {
-		return retryAfterHeader(got.header.Get("Retry-After"), now)
-	}
-	text := rule.path.Text(root)
-	if rule.header != "" {
-		text = got.header.Get(rule.header)
-	}
-	switch rule.as {
-	case "http_date":
-		return retryAfterHeader(text, now)
-	case "seconds":
-		after, _ := secondsOf(text, maxRetryAfter)
-		return after
-	default:
-		at, some, err := normalize.Epoch(rule.as).Time(normalize.Number(text))
-		if err != nil || !some {
-			return 0
-		}
-		return within(at.Sub(now), maxRetryAfter)
-	}
-}
-
-// retryAfterHeader reads seconds or a date (RFC 9110, 10.2.3).
-func retryAfterHeader(text string, now time.Time) time.Duration {
-	if after, ok := secondsOf(text, maxRetryAfter); ok {
-		return after
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return within(at.Sub(now), maxRetryAfter)
-	}
-	return 0
-}
-
-// secondsOf reads a count of seconds as a time span from 0 to most; ok tells
-// whether the text is a number. One that no float holds is most, as is one that
-// no time span holds.
-func secondsOf(text string, most time.Duration) (span time.Duration, ok bool) {
-	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(seconds) {
-		return 0, false
-	}
-	return time.Duration(max(0, min(seconds, most.Seconds())) * float64(time.Second)), true
-}
-
-func within(span, most time.Duration) time.Duration { return max(0, min(span, most)) }

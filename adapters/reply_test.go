@@ -285,7 +285,8 @@ func TestRetryAfter(t *testing.T) {
 		{``, past, 0},
 		{``, late, time.Hour},
 		{`{header: X-Reset}`, `17`, 17 * time.Second},
-		{`{header: X-Reset}`, soon, 0},
+		{`{header: X-Reset}`, soon, 17 * time.Second},
+		{`{header: X-Reset, as: seconds}`, soon, 0},
 		{`{header: X-Reset, as: seconds}`, `1e400`, time.Hour},
 		{`{header: X-Reset, as: http_date}`, soon, 17 * time.Second},
 		{`{header: X-Reset, as: http_date}`, `nonsense`, 0},
@@ -303,6 +304,12 @@ func TestRetryAfter(t *testing.T) {
 		{`{path: wait}`, `null`, 0},
 		{`{path: [none, wait]}`, `2.5`, 2500 * time.Millisecond},
 		{`{path: wait, as: epoch_s}`, unix(17 * time.Second), 17 * time.Second},
+		{`[{header: X-Reset}]`, `17`, 17 * time.Second},
+		{`[{header: X-None}, {header: X-Reset, as: epoch_s}]`, unix(17 * time.Second), 17 * time.Second},
+		{`[{header: X-Reset, as: epoch_s}, {header: X-Fixed}]`, `soon`, 5 * time.Second}, // what cannot be read says nothing
+		{`[{header: X-Reset}, {header: X-Fixed}]`, `0`, 0},
+		{`[{header: X-Fixed}, {header: X-Reset}]`, `17`, 5 * time.Second},
+		{`[{header: X-None}, {path: wait}]`, `17`, 17 * time.Second},
 		{`{path: wait, as: http_date}`, `"` + soon + `"`, 17 * time.Second},
 	} {
 		t.Run(test.rule+test.text[:min(40, len(test.text))], func(t *testing.T) {
@@ -315,13 +322,28 @@ func TestRetryAfter(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) { // its clock begins in the year 2000
 				time.Sleep(time.Until(now))
-				source := bind(define(t, keys), answers(429, body, header, test.text))
+				source := bind(define(t, keys), answers(429, body, header, test.text, "X-Fixed", "5"))
 				_, err := source.Fetch(t.Context(), somebody())
 				fault := adapters.FaultOf(err)
 				expect(t, "kind", fault.Kind, adapters.RateLimited)
 				expect(t, "retry after", fault.RetryAfter, test.want)
 			})
 		})
+	}
+}
+
+// When a limit's window ends says nothing of another failure.
+func TestRetryAfterOfNoLimit(t *testing.T) {
+	const keys = "response: {retry_after: [{header: X-Reset, as: epoch_s}, {header: Retry-After}]}"
+	reset := fmt.Sprint(time.Now().Add(30 * time.Minute).Unix())
+	for status, want := range map[int]string{
+		503: "unavailable: the upstream answered 503, in 7s",
+		404: "not_found: the upstream answered 404, in 7s",
+	} {
+		expect(t, fmt.Sprint(status), heard(t, keys, status, `{}`, "X-Reset", reset, "Retry-After", "7"), want)
+	}
+	if got := heard(t, keys, 429, `{}`, "X-Reset", reset, "Retry-After", "7"); !strings.HasPrefix(got, "rate_limited: the upstream answered 429, in 29m") && !strings.HasSuffix(got, "in 30m0s") {
+		t.Error(got)
 	}
 }
 
@@ -346,6 +368,45 @@ func TestPartialAnswers(t *testing.T) {
 	})
 	expect(t, "the first", reply.Children[0].Detail, adapters.Detail{Status: 503, Code: "A", Message: "slow", Ref: "op-1", Hint: "wait", Subject: "groups"})
 	expect(t, "the record", outcome(reply, nil), "ok self=1")
+}
+
+// An answer may say as a whole that it is incomplete.
+func TestAPartialAnswerByCondition(t *testing.T) {
+	for _, test := range []struct{ name, partial, body, link, want string }{
+		{"a header", `{if: {header: {Link: '*rel="next"*'}}}`, `{"id": "1"}`, `<https://h.example/2>; rel="next"`, "unavailable 0 "},
+		{"another header", `{if: {header: {Link: '*rel="next"*'}}}`, `{"id": "1"}`, `<https://h.example/2>; rel="prev"`, ""},
+		{"no header", `{if: {header: {Link: '*rel="next"*'}}}`, `{"id": "1"}`, "", ""},
+		{"the body, with what it says", `{if: {warning.code: "*"}, status: warning.status, code: warning.code}`, `{"id": "1", "warning": {"code": "CUT", "status": 403}}`, "", "denied 403 CUT"},
+		{"cel, which sees the record", `{if: {cel: data.cut}}`, `{"id": "1", "cut": true}`, "", "unavailable 0 "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			keys := "response: {partial: " + test.partial + "}\n" + `tests: [{name: x, with: {id: {self: "1"}}, reply: {json: {cut: true}}, expect: {outcome: ok}}]`
+			reply, err := bind(define(t, keys), answers(200, test.body, "Link", test.link)).Fetch(t.Context(), somebody())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, child := range reply.Children {
+				got += fmt.Sprintf("%v %d %s", child.Kind, child.Detail.Status, child.Detail.Code)
+			}
+			expect(t, "children", got, test.want)
+		})
+	}
+}
+
+// ok, errors and when see the headers of the reply.
+func TestConditionsSeeHeaders(t *testing.T) {
+	const keys = `
+response:
+  ok: {header: {X-State: [fresh, null]}}
+  errors: [{if: {http: 403, header: {x-left: 0}}, as: rate_limited}]
+profile: {displayName: {path: name, when: {header: {X-Name: public}}}}
+`
+	expect(t, "errors", heard(t, keys, 403, `{}`, "X-Left", "0"), "rate_limited: the definition says so of this reply")
+	expect(t, "errors, another", heard(t, keys, 403, `{}`, "X-Left", "7"), "denied: the upstream answered 403")
+	expect(t, "ok", heard(t, keys, 200, `{"id": "1"}`, "X-State", "stale"), "unavailable: the reply does not say that it succeeded")
+	expect(t, "when", heard(t, keys, 200, `{"id": "1", "name": "Jane"}`, "X-Name", "public"), "ok self=1 name=Jane")
+	expect(t, "when it does not", heard(t, keys, 200, `{"id": "1", "name": "Jane"}`), "ok self=1")
 }
 
 func TestNotesNameTheMemberAndNotTheValue(t *testing.T) {

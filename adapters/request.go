@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"muster/config/document"
+	"muster/normalize"
 )
 
 // Lookup is one way of asking an upstream: a method and an address with
@@ -132,7 +133,7 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	headers := parseParameters(n, in)
 	for i, h := range headers {
 		f := n.Fields()[i]
-		if !headerName.MatchString(h.name) {
+		if !normalize.HeaderName(h.name) {
 			f.Key.Errorf("not a header's name: %q", h.name).Suggest("letters, digits and hyphens")
 		}
 		for _, part := range h.value {
@@ -143,9 +144,6 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	}
 	return headers
 }
-
-// headerName is a token (RFC 9110, 5.6.2).
-var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // body is a JSON body with placeholders inside its strings. It is kept as a
 // tree, so that a value can never break out of its string.

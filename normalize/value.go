@@ -11,9 +11,10 @@ import (
 
 // Scope is a reply as the parts of a definition see it. It is for one goroutine.
 type Scope struct {
-	Status int // HTTP status
-	Body   any // the whole reply, as ParseJSON returns it
-	Data   any // the record within it
+	Status int                 // HTTP status
+	Header map[string][]string // of the reply; names in any case
+	Body   any                 // the whole reply, as ParseJSON returns it
+	Data   any                 // the record within it
 
 	variables map[string]any          // for CEL, made on first use
 	results   map[*program]celOutcome // of what was evaluated before

@@ -44,7 +44,7 @@ const (
 
 // compare compares what the record says with what was asked for. A tenant's value
 // is always asked for: without it the record may be another tenant's.
-func (c *comparison) compare(at *normalize.Cursor, v *values) verdict {
+func (d *Definition) compare(c comparison, at *normalize.Cursor, v *values) verdict {
 	want, err := c.want.render(v, clean)
 	if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space != "tenant" {
 		return unasked
@@ -59,7 +59,7 @@ func (c *comparison) compare(at *normalize.Cursor, v *values) verdict {
 		}
 		text, ok := normalize.ScalarText(found)
 		switch {
-		case ok && sameText(c.kind(), text, want):
+		case ok && d.same(c.kind(), text, want):
 			said = equal
 		case said == unsaid:
 			said = different
@@ -68,20 +68,29 @@ func (c *comparison) compare(at *normalize.Cursor, v *values) verdict {
 	return said
 }
 
-// sameText compares identifiers as their kind asks; GUIDs in any case (RFC 9562, 4).
-func sameText(kind, a, b string) bool {
+// same compares identifiers as their kind asks; GUIDs in any case (RFC 9562, 4),
+// and what the definition says that its source takes in any case.
+func (d *Definition) same(kind, a, b string) bool {
+	if d.anyCase(kind) {
+		kind = "username" // which compares in any case, and as carefully
+	}
 	return normalize.SameID(kind, a, b) || uuid.MatchString(a) && uuid.MatchString(b) && strings.EqualFold(a, b)
+}
+
+// anyCase tells whether the definition says so of the kind.
+func (d *Definition) anyCase(kind string) bool {
+	return slices.ContainsFunc(d.mapping.IDs(), func(rule normalize.IDRule) bool { return rule.Kind == kind && rule.AnyCase })
 }
 
 // allEqual tells whether nothing that the record says differs from what was asked
 // for. What it leaves out does not differ.
-func allEqual(wanted []comparison, at *normalize.Cursor, v *values) bool {
-	return !slices.ContainsFunc(wanted, func(c comparison) bool { return c.compare(at, v) == different })
+func (d *Definition) allEqual(wanted []comparison, at *normalize.Cursor, v *values) bool {
+	return !slices.ContainsFunc(wanted, func(c comparison) bool { return d.compare(c, at, v) == different })
 }
 
 // allSaid tells whether the record says all that was asked for.
-func allSaid(wanted []comparison, at *normalize.Cursor, v *values) bool {
-	return !slices.ContainsFunc(wanted, func(c comparison) bool { return c.compare(at, v) != equal })
+func (d *Definition) allSaid(wanted []comparison, at *normalize.Cursor, v *values) bool {
+	return !slices.ContainsFunc(wanted, func(c comparison) bool { return d.compare(c, at, v) != equal })
 }
 
 // picked keeps the hits that say what was asked for: a search that answers with
@@ -93,7 +102,7 @@ func (d *Definition) picked(data any, lookup *Lookup, v *values) (picked any, co
 	var used, besides []comparison
 	for _, c := range d.response.pick {
 		switch {
-		case c.compare(normalize.At(nil), v) == unasked:
+		case d.compare(c, normalize.At(nil), v) == unasked:
 		case d.sentWith(lookup, c.want.refs("id")):
 			used = append(used, c)
 		default:
@@ -113,12 +122,12 @@ func (d *Definition) picked(data any, lookup *Lookup, v *values) (picked any, co
 			return !isObject && !d.response.list || !test(normalize.At(item))
 		})
 	}
-	hits := keep(items, func(at *normalize.Cursor) bool { return allSaid(used, at, v) })
+	hits := keep(items, func(at *normalize.Cursor) bool { return d.allSaid(used, at, v) })
 	agreeing := keep(hits, func(at *normalize.Cursor) bool {
 		if len(hits) == 1 && !d.response.list { // the one that was found need not say more
-			return allEqual(besides, at, v)
+			return d.allEqual(besides, at, v)
 		}
-		return allSaid(besides, at, v)
+		return d.allSaid(besides, at, v)
 	})
 	return agreeing, len(hits) > 0 && len(agreeing) == 0 && !d.response.list
 }

@@ -184,7 +184,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 		return fail(kind, message)
 	}
 	scope.Data = record
-	if !allEqual(d.response.match, normalize.At(record), v) {
+	if !d.allEqual(d.response.match, normalize.At(record), v) {
 		return fail(Mismatch, "the record is not the one asked for")
 	}
 	mapped, notes, err := d.mapping.Apply(scope, now)
@@ -251,7 +251,7 @@ func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v 
 			continue
 		}
 		for _, id := range record.IDs {
-			if id.Kind == d.mapping.IDs()[i].Kind && !sameText(id.Kind, id.Value, v.query.IDs[id.Kind]) {
+			if id.Kind == d.mapping.IDs()[i].Kind && !d.same(id.Kind, id.Value, v.query.IDs[id.Kind]) {
 				return false
 			}
 		}

@@ -186,12 +186,16 @@ func TestTheSameIdentifier(t *testing.T) {
 		{"an address in another case", `{lookup: "https://h.example/{id.email}", ids: {email: {path: mail, verified: assumed}}}`, `{"mail": " Jane@X.EXAMPLE"}`, "ok email=jane@x.example"},
 		{"an address of a body", `{lookup: "POST https://h.example/", json: {q: ["{id.email}"]}, ids: {email: {path: mail, verified: assumed}}}`, `{"mail": "joan@x.example"}`, other},
 		{"a kind of its own in another case", `{lookup: "https://h.example/{id.code}", ids: {code: code}}`, `{"code": "ABC"}`, other},
+		{"a kind that its source takes in any case", `{lookup: "https://h.example/{id.code}", ids: {code: {path: code, case: any}}}`, `{"code": "ABC"}`, "ok code=ABC"},
+		{"and another", `{lookup: "https://h.example/{id.code}", ids: {code: {path: code, case: any}}}`, `{"code": "ABD"}`, other},
+		{"and one that only looks so", `{lookup: "https://h.example/{id.s}", ids: {s: {path: code, case: any}}}`, `{"code": "ſam"}`, other}, // ſ
+		{"and compared besides", `{lookup: "https://h.example/{id.self}", response: {match: {code: "{id.code}"}}, ids: {code: {path: code, case: any}}}`, `{"code": "ABC"}`, "ok code=ABC"},
 		{"a GUID in another case", `{lookup: "https://h.example/{id.guid}", ids: {guid: guid}}`, `{"guid": "` + strings.ToUpper(guid) + `"}`, "ok guid=" + strings.ToUpper(guid)},
 		{"one of two differs", `{lookup: "https://h.example/{id.self}?u={id.username}", ids: {self: id, username: login}}`, `{"id": 1, "login": "joan"}`, other},
 		{"in the query that may be left out", `{query: {u: "{id.username}"}, ids: {username: login}}`, `{"login": "joan"}`, "ok username=joan"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			q := ids("self", "1", "username", "jane", "email", "jane@x.example", "guid", guid, "code", "abc")
+			q := ids("self", "1", "username", "jane", "email", "jane@x.example", "guid", guid, "code", "abc", "s", "sam")
 			reply, err := bind(define(t, test.keys), answers(200, test.body)).Fetch(t.Context(), q)
 			expect(t, "outcome", outcome(reply, err), test.want)
 		})

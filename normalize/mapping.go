@@ -28,6 +28,9 @@ type IDRule struct {
 	Verified bool
 	// Check asks that the value equals the identifier that was asked for.
 	Check bool
+	// AnyCase tells that the source takes two spellings in different case for one
+	// identifier.
+	AnyCase bool
 
 	expr expr
 }
@@ -118,6 +121,7 @@ func (c *Compiler) idKeys() []document.Key[alternative] {
 			a.assumed = n.OneOf("assumed") != ""
 		}},
 		document.Key[alternative]{Name: "check", About: "false: need not equal the identifier that was asked for", Read: func(a *alternative, n *document.Node) { a.unchecked = !n.Bool() }},
+		document.Key[alternative]{Name: "case", About: "any: the source tells two spellings in different case not apart", Read: func(a *alternative, n *document.Node) { a.anyCase = n.OneOf("any") != "" }},
 	)
 }
 
@@ -127,6 +131,7 @@ func (c *Compiler) id(key, n *document.Node) IDRule {
 	for _, a := range rule.expr {
 		rule.Verified = rule.Verified && a.asks
 		rule.Check = rule.Check && !a.unchecked
+		rule.AnyCase = rule.AnyCase || a.anyCase
 		proved = proved && (a.asks || a.assumed)
 	}
 	if rule.Kind == "email" && !proved {

@@ -135,6 +135,7 @@ type alternative struct {
 	// Of an identifier.
 	assumed   bool // `verified: assumed`
 	unchecked bool // `check: false`
+	anyCase   bool // `case: any`
 }
 
 // constantly tells that the alternative is a constant: the definition says it, of

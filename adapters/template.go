@@ -175,6 +175,7 @@ func inRequest() spaces {
 func inHost() spaces {
 	return spaces{allowed: []string{"tenant", "settings"}, where: "in a host", need: "label", bare: true}
 }
+
 func inComparison() spaces {
 	return spaces{allowed: []string{"id", "tenant", "settings"}, where: "in a comparison", bare: true}
 }

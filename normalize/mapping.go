@@ -96,7 +96,7 @@ func (c *Compiler) profile(m *Mapping, n *document.Node) {
 }
 
 func (c *Compiler) attributes(m *Mapping, n *document.Node) {
-	if n.Field("path") == nil {
+	if n.Field("path") == nil && n.Field("except") == nil {
 		for _, f := range n.Fields() {
 			m.attributes = append(m.attributes, attribute{f.Key.Text(), c.expr(f.Value)})
 		}

@@ -16,12 +16,14 @@ type comparison struct {
 	want template
 }
 
-func comparisons(c *normalize.Compiler, n *document.Node) []comparison {
-	var all []comparison
-	for _, f := range n.Fields() {
-		all = append(all, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inComparison())})
-	}
-	return all
+func comparisonsType(c *normalize.Compiler) document.Type[[]comparison] {
+	form := document.NamesOf(inComparison().form()).Like(`{email: "{id.email}"}`)
+	form.About = "PATH: what was asked for"
+	return document.Type[[]comparison]{Form: form, Read: func(into *[]comparison, n *document.Node) {
+		for _, f := range n.Fields() {
+			*into = append(*into, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inComparison())})
+		}
+	}}
 }
 
 // kind is the kind of identifier that the comparison is about, "" for another value.

@@ -255,50 +255,62 @@ func (c *credential) tokenRequest(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
+// AuthType is how a credential is written: exactly one kind.
+func AuthType(c *normalize.Compiler) document.Type[auth] {
+	return document.Object(func() []document.Key[auth] { return authKeys(c) }).With(func(_ auth, n *document.Node) {
+		if n.Kind() == document.Mapping && len(n.Fields()) != 1 {
+			n.Errorf("exactly one auth kind is needed here, found %d", len(n.Fields()))
+		}
+	})
+}
+
 // authKeys is the table of the auth kinds; a definition has exactly one.
 func authKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{
-		{Name: "none", About: "true: the upstream asks for no credential", Read: func(_ *auth, n *document.Node) {
+		{Name: "none", About: "true: the upstream asks for no credential", Form: document.Yes(), Read: func(_ *auth, n *document.Node) {
 			if !n.Bool() && strings.EqualFold(n.Text(), "false") { // anything else has been reported
 				n.Errorf("none: false says nothing").Suggest("name the auth kind instead")
 			}
 		}},
-		{Name: "bearer", About: "a token that does not change", Read: func(a *auth, n *document.Node) {
-			t := append(template{{literal: "Bearer "}}, parseTemplate(n, n.Text(), 0, inAuth())...)
+		{Name: "bearer", About: "a token that does not change", Form: inAuth().form(), Read: func(a *auth, n *document.Node) {
+			t := append(template{{literal: "Bearer "}}, authText(n)...)
 			a.send = []parameter{{"Authorization", t}}
 		}},
-		{Name: "header", About: "{NAME: value}: headers of the upstream's own", Read: func(a *auth, n *document.Node) { a.send = parseHeaders(n, inAuth()) }},
-		{Name: "basic", About: "{username, password}", Read: func(a *auth, n *document.Node) {
-			a.basic = &basicAuth{}
-			document.Decode(n, a.basic, []document.Key[basicAuth]{
-				{Name: "username", About: "who we are", Required: true, Read: func(b *basicAuth, n *document.Node) { b.username = authText(n) }},
-				{Name: "password", About: "how we prove it", Required: true, Read: func(b *basicAuth, n *document.Node) { b.password = authText(n) }},
-			})
-		}},
-		{Name: "client_credentials", About: "OAuth 2.0 client credentials (RFC 6749, 4.4)", Read: func(a *auth, n *document.Node) {
-			var g grant
-			document.Decode(n, &g, append(grantKeys(), clientSecretKey(true)))
-			a.fetch, a.send = g.request("client_credentials"), sendBearer()
-		}},
-		{Name: "password", About: "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", Read: func(a *auth, n *document.Node) {
-			var g grant
-			document.Decode(n, &g, append(grantKeys(), clientSecretKey(false), // a public client has none
-				document.Key[grant]{Name: "username", About: "of the account that looks people up", Required: true, Read: func(g *grant, n *document.Node) { g.username = authText(n) }},
-				document.Key[grant]{Name: "password", About: "of that account", Required: true, Read: func(g *grant, n *document.Node) { g.password = authText(n) }},
-			))
-			a.fetch, a.send = g.request("password"), sendBearer()
-		}},
-		{Name: "api_token", About: "a long-lived token is exchanged for a short-lived one", Read: func(a *auth, n *document.Node) {
-			a.fetch, a.send = &tokenRequest{}, sendBearer()
-			document.Decode(n, a, apiTokenKeys(c))
-			if n.Field("form") != nil && n.Field("json") != nil {
-				n.Field("json").Errorf("an exchange has one body: form or json").Suggest("remove one of them")
-			}
-		}},
+		document.Of("header", "headers of the upstream's own", headers(inAuth()), func(a *auth) *[]parameter { return &a.send }),
+		document.Of("basic", "user name and password (RFC 7617)", document.Pointer(document.Object(basicKeys)), func(a *auth) **basicAuth { return &a.basic }),
+		grantKey("client_credentials", "OAuth 2.0 client credentials (RFC 6749, 4.4)", func() []document.Key[grant] {
+			return append(grantKeys(), clientSecretKey().Must())
+		}),
+		grantKey("password", "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", func() []document.Key[grant] {
+			return append(grantKeys(), clientSecretKey(), // which a public client has not
+				document.Of("username", "of the account that looks people up", authTemplate(), func(g *grant) *template { return &g.username }).Must(),
+				document.Of("password", "of that account", authTemplate(), func(g *grant) *template { return &g.password }).Must(),
+			)
+		}),
+		apiTokenKey(c),
 	}
 }
 
+func basicKeys() []document.Key[basicAuth] {
+	return []document.Key[basicAuth]{
+		document.Of("username", "who we are", authTemplate(), func(b *basicAuth) *template { return &b.username }).Must(),
+		document.Of("password", "how we prove it", authTemplate(), func(b *basicAuth) *template { return &b.password }).Must(),
+	}
+}
+
+// grantKey is an auth kind that asks a token endpoint by an OAuth 2.0 grant.
+func grantKey(name, about string, keys func() []document.Key[grant]) document.Key[auth] {
+	typ := document.Object(keys)
+	return document.Key[auth]{Name: name, About: about, Form: typ.Form, Read: func(a *auth, n *document.Node) {
+		var g grant
+		typ.Read(&g, n)
+		a.fetch, a.send = g.request(name), sendBearer()
+	}}
+}
+
 func authText(n *document.Node) template { return parseTemplate(n, n.Text(), 0, inAuth()) }
+
+func authTemplate() document.Type[template] { return text(inAuth()) }
 
 func sendBearer() []parameter {
 	return []parameter{{"Authorization", template{{literal: "Bearer "}, {ref: reference{space: "token"}}}}}
@@ -306,36 +318,30 @@ func sendBearer() []parameter {
 
 // grant is what an OAuth 2.0 grant says.
 type grant struct {
-	endpoint                                 Lookup
-	clientID, clientSecret, scopes, audience template
-	username, password                       template
-	style                                    string
-	params                                   []parameter
+	endpoint                         Lookup
+	clientID, clientSecret, audience template
+	scopes                           []template
+	username, password               template
+	style                            string
+	params                           []parameter
 }
 
 func grantKeys() []document.Key[grant] {
 	return []document.Key[grant]{
-		{Name: "token_url", About: "the token endpoint", Required: true, Read: func(g *grant, n *document.Node) {
+		{Name: "token_url", About: "the token endpoint", Required: true, Form: document.Matching("https://…", "^https://"), Read: func(g *grant, n *document.Node) {
 			g.endpoint = parseEndpoint(n, inAuth(), inAuth())
 			g.endpoint.method = http.MethodPost
 		}},
-		{Name: "client_id", About: "our name at the token endpoint", Required: true, Read: func(g *grant, n *document.Node) { g.clientID = authText(n) }},
-		{Name: "scopes", About: "scopes to ask for", Read: func(g *grant, n *document.Node) {
-			for i, item := range n.OneOrMore() {
-				if i > 0 {
-					g.scopes = append(g.scopes, templatePart{literal: " "})
-				}
-				g.scopes = append(g.scopes, authText(item)...)
-			}
-		}},
-		{Name: "audience", About: "the API that the token is for", Read: func(g *grant, n *document.Node) { g.audience = authText(n) }},
-		{Name: "style", About: "how the client proves itself: basic (a header) or post (the form)", Read: func(g *grant, n *document.Node) { g.style = n.OneOf("basic", "post") }},
-		{Name: "params", About: "further form parameters", Read: func(g *grant, n *document.Node) { g.params = parseParameters(n, inAuth()) }},
+		document.Of("client_id", "our name at the token endpoint", authTemplate(), func(g *grant) *template { return &g.clientID }).Must(),
+		document.Of("scopes", "scopes to ask for", document.OneOrMore(authTemplate()), func(g *grant) *[]template { return &g.scopes }),
+		document.Of("audience", "the API that the token is for", authTemplate(), func(g *grant) *template { return &g.audience }),
+		document.Of("style", "how the client proves itself: basic (a header) or post (the form)", document.OneOf("basic", "post"), func(g *grant) *string { return &g.style }).Or("basic"),
+		document.Of("params", "further form parameters", parameters(inAuth()), func(g *grant) *[]parameter { return &g.params }),
 	}
 }
 
-func clientSecretKey(required bool) document.Key[grant] {
-	return document.Key[grant]{Name: "client_secret", About: "how we prove it", Required: required, Read: func(g *grant, n *document.Node) { g.clientSecret = authText(n) }}
+func clientSecretKey() document.Key[grant] {
+	return document.Of("client_secret", "how we prove it", authTemplate(), func(g *grant) *template { return &g.clientSecret })
 }
 
 // request is the token request of a grant type.
@@ -357,8 +363,8 @@ func (g *grant) request(grantType string) *tokenRequest {
 	default:
 		t.basic = &basicAuth{g.clientID, g.clientSecret}
 	}
-	if g.scopes != nil {
-		t.form = append(t.form, parameter{"scope", g.scopes})
+	if len(g.scopes) > 0 {
+		t.form = append(t.form, parameter{"scope", joined(g.scopes, " ")})
 	}
 	if g.audience != nil {
 		t.form = append(t.form, parameter{"audience", g.audience})
@@ -376,19 +382,40 @@ func mustPaths(text string) normalize.Paths {
 	return normalize.Paths{path}
 }
 
+// joined is one template of several.
+func joined(all []template, by string) template {
+	var one template
+	for i, t := range all {
+		if i > 0 {
+			one = append(one, templatePart{literal: by})
+		}
+		one = append(one, t...)
+	}
+	return one
+}
+
+// apiTokenKey is the auth kind of upstreams with a token service of their own.
+func apiTokenKey(c *normalize.Compiler) document.Key[auth] {
+	typ := document.Object(func() []document.Key[auth] { return apiTokenKeys(c) })
+	return document.Key[auth]{Name: "api_token", About: "a long-lived token is exchanged for a short-lived one", Form: typ.Form, Read: func(a *auth, n *document.Node) {
+		a.fetch, a.send = &tokenRequest{}, sendBearer()
+		typ.Read(a, n)
+		if n.Field("form") != nil && n.Field("json") != nil {
+			n.Field("json").Errorf("an exchange has one body: form or json").Suggest("remove one of them")
+		}
+	}}
+}
+
 func apiTokenKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{
-		{Name: "request", About: "METHOD https://… of the exchange", Required: true, Read: func(a *auth, n *document.Node) { a.fetch.endpoint = parseEndpoint(n, inAuth(), inAuth()) }},
-		{Name: "form", About: "form parameters of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.form = parseParameters(n, inAuth()) }},
-		{Name: "json", About: "JSON body of the exchange", Read: func(a *auth, n *document.Node) {
-			b := parseBody(n, inAuth())
-			a.fetch.json = &b
-		}},
-		{Name: "query", About: "query parameters of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.query = parseParameters(n, inAuth()) }},
-		{Name: "headers", About: "headers of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.headers = parseHeaders(n, inAuth()) }},
-		{Name: "token", About: "path of the token in the reply", Required: true, Read: func(a *auth, n *document.Node) { a.fetch.token = c.Paths(n) }},
-		{Name: "expires_in", About: "path of its lifetime in seconds", Read: func(a *auth, n *document.Node) { a.fetch.expiresIn = c.Paths(n) }},
-		{Name: "send", About: "headers that carry it; default {Authorization: \"Bearer {token}\"}", Read: func(a *auth, n *document.Node) { a.send = parseHeaders(n, inSend()) }},
+		document.Of("request", "METHOD https://… of the exchange", endpointType(inAuth(), inAuth()), func(a *auth) *Lookup { return &a.fetch.endpoint }).Must(),
+		document.Of("form", "form parameters of the exchange", parameters(inAuth()), func(a *auth) *[]parameter { return &a.fetch.form }),
+		document.Of("json", "JSON body of the exchange", document.Pointer(jsonBody(inAuth())), func(a *auth) **body { return &a.fetch.json }),
+		document.Of("query", "query parameters of the exchange", parameters(inAuth()), func(a *auth) *[]parameter { return &a.fetch.query }),
+		document.Of("headers", "headers of the exchange", headers(inAuth()), func(a *auth) *[]parameter { return &a.fetch.headers }),
+		document.Of("token", "path of the token in the reply", c.PathsType(), func(a *auth) *normalize.Paths { return &a.fetch.token }).Must(),
+		document.Of("expires_in", "path of its lifetime in seconds; without one it is kept for five minutes", c.PathsType(), func(a *auth) *normalize.Paths { return &a.fetch.expiresIn }),
+		document.Of("send", "headers that carry it; without it Authorization: Bearer {token}", headers(inSend()), func(a *auth) *[]parameter { return &a.send }),
 	}
 }
 

@@ -49,70 +49,71 @@ type partial struct {
 
 func responseKeys(c *normalize.Compiler) []document.Key[response] {
 	return []document.Key[response]{
-		{Name: "ok", About: "conditions that must all hold on a 2xx", Read: func(r *response, n *document.Node) { r.ok = c.Condition(n) }},
-		{Name: "data", About: "path of the record, or a list of paths: the first that has a value", Read: func(r *response, n *document.Node) { r.data = c.Paths(n) }},
-		{Name: "pick", About: "of a list of hits, keep those that equal what was asked for", Read: func(r *response, n *document.Node) { r.pick = comparisons(c, n) }},
-		{Name: "list", About: "the record is the whole list", Read: func(r *response, n *document.Node) { r.list = n.Bool() }},
-		{Name: "empty", About: "what it means that nothing is at data", Read: func(r *response, n *document.Node) { r.empty = n.OneOf("malformed", "not_found", "ok") }},
-		{Name: "match", About: "the record must be what was asked for", Read: func(r *response, n *document.Node) { r.match = comparisons(c, n) }},
-		{Name: "error", About: "paths in an error body, for the trace and the log", Read: func(r *response, n *document.Node) { document.Decode(n, &r.detail, detailKeys(c)) }},
-		{Name: "errors", About: "{if: CONDITIONS, as: KIND}: the first that holds decides before the HTTP status does", Read: func(r *response, n *document.Node) {
-			for _, item := range n.Items() {
-				var rule classification
-				document.Decode(item, &rule, classificationKeys(c))
-				r.errors = append(r.errors, rule)
-			}
-		}},
-		{Name: "partial", About: "the upstream's own partial failures", Read: func(r *response, n *document.Node) {
-			r.partial = &partial{}
-			document.Decode(n, r.partial, partialKeys(c))
-			if n.Kind() == document.Mapping && (n.Field("each") == nil) == (n.Field("if") == nil) {
-				n.Errorf("exactly one of each and if is needed here").Suggest("each: PATH is the list of failures; if: CONDITIONS holds of a reply that is cut")
-			}
-		}},
-		{Name: "retry_after", About: "where the upstream says when to come back; of a list, the first place that says it", Read: func(r *response, n *document.Node) {
-			for _, item := range n.OneOrMore() {
-				r.retryAfter = append(r.retryAfter, readRetryAfter(c, item))
-			}
-		}},
+		document.Of("ok", "conditions that must all hold on a 2xx", c.ConditionType(), func(r *response) *normalize.Condition { return &r.ok }),
+		document.Of("data", "where the record is", c.PathsType(), func(r *response) *normalize.Paths { return &r.data }).Or("."),
+		document.Of("pick", "of a list of hits, keep those that equal what was asked for", comparisonsType(c), func(r *response) *[]comparison { return &r.pick }),
+		document.Of("list", "the record is the whole list", document.Switch(), func(r *response) *bool { return &r.list }).Or("false"),
+		document.Of("empty", "what it means that nothing is at data", document.OneOf("malformed", "not_found", "ok"), func(r *response) *string { return &r.empty }).Or("malformed"),
+		document.Of("match", "the record must be what was asked for, else mismatch", comparisonsType(c), func(r *response) *[]comparison { return &r.match }),
+		document.Of("error", "paths in an error body, for the trace and the log", document.Object(func() []document.Key[detailPaths] { return detailKeys(c) }), func(r *response) *detailPaths { return &r.detail }),
+		document.Of("errors", "the first whose conditions hold decides before the HTTP status does", document.Items(document.Object(func() []document.Key[classification] { return classificationKeys(c) })), func(r *response) *[]classification { return &r.errors }),
+		document.Of("partial", "the upstream's own partial failures; any item makes the source partial", document.Pointer(partialType(c)), func(r *response) **partial { return &r.partial }),
+		document.Of("retry_after", "where the upstream says when to come back, the first place that says it; without it the header Retry-After", document.OneOrMore(retryAfterType(c)), func(r *response) *[]retryAfter { return &r.retryAfter }),
 	}
 }
 
 func classificationKeys(c *normalize.Compiler) []document.Key[classification] {
 	return []document.Key[classification]{
-		{Name: "if", About: "conditions", Required: true, Read: func(r *classification, n *document.Node) { r.condition = c.Condition(n) }},
-		{Name: "as", About: "the kind of failure", Required: true, Read: func(r *classification, n *document.Node) {
-			names := make([]string, 0, len(Kinds()))
-			for _, k := range Kinds() {
-				if k < Open { // the rest are ours to say
-					names = append(names, k.String())
-				}
-			}
-			r.kind, _ = ParseKind(n.OneOf(names...))
-		}},
+		document.Of("if", "conditions", c.ConditionType(), func(r *classification) *normalize.Condition { return &r.condition }).Must(),
+		document.Of("as", "the kind of failure", upstreamKind(), func(r *classification) *Kind { return &r.kind }).Must(),
 	}
 }
 
-func detailKeys(c *normalize.Compiler) []document.Key[detailPaths] {
-	return []document.Key[detailPaths]{
-		{Name: "code", About: "the upstream's own error code", Read: func(d *detailPaths, n *document.Node) { d.code = c.Paths(n) }},
-		{Name: "message", About: "its text", Read: func(d *detailPaths, n *document.Node) { d.message = c.Paths(n) }},
-		{Name: "ref", About: "its operation id", Read: func(d *detailPaths, n *document.Node) { d.ref = c.Paths(n) }},
-		{Name: "hint", About: "what it proposes", Read: func(d *detailPaths, n *document.Node) { d.hint = c.Paths(n) }},
-		{Name: "subject", About: "what the error concerns", Read: func(d *detailPaths, n *document.Node) { d.subject = c.Paths(n) }},
-		{Name: "details", About: "further texts", Read: func(d *detailPaths, n *document.Node) { d.details = c.Paths(n) }},
+// upstreamKind is a kind of failure that an upstream may have; the rest are ours to say.
+func upstreamKind() document.Type[Kind] {
+	var names []string
+	for _, k := range Kinds() {
+		if k < Open {
+			names = append(names, k.String())
+		}
 	}
+	words := document.OneOf(names...)
+	return document.Type[Kind]{Form: words.Form, Read: func(into *Kind, n *document.Node) {
+		var name string
+		words.Read(&name, n)
+		*into, _ = ParseKind(name)
+	}}
+}
+
+func detailKeys(c *normalize.Compiler) []document.Key[detailPaths] {
+	paths := c.PathsType()
+	return []document.Key[detailPaths]{
+		document.Of("code", "the upstream's own error code", paths, func(d *detailPaths) *normalize.Paths { return &d.code }),
+		document.Of("message", "its text", paths, func(d *detailPaths) *normalize.Paths { return &d.message }),
+		document.Of("ref", "its operation id", paths, func(d *detailPaths) *normalize.Paths { return &d.ref }),
+		document.Of("hint", "what it proposes", paths, func(d *detailPaths) *normalize.Paths { return &d.hint }),
+		document.Of("subject", "what the error concerns", paths, func(d *detailPaths) *normalize.Paths { return &d.subject }),
+		document.Of("details", "further texts", paths, func(d *detailPaths) *normalize.Paths { return &d.details }),
+	}
+}
+
+func partialType(c *normalize.Compiler) document.Type[partial] {
+	return document.Object(func() []document.Key[partial] { return partialKeys(c) }).With(func(_ partial, n *document.Node) {
+		if n.Kind() == document.Mapping && (n.Field("each") == nil) == (n.Field("if") == nil) {
+			n.Errorf("exactly one of each and if is needed here").Suggest("each: PATH is the list of failures; if: CONDITIONS holds of a reply that is cut")
+		}
+	})
 }
 
 func partialKeys(c *normalize.Compiler) []document.Key[partial] {
 	keys := []document.Key[partial]{
-		{Name: "each", About: "path of the list of failures", Read: func(p *partial, n *document.Node) { p.each = c.Paths(n) }},
-		{Name: "if", About: "conditions under which the answer as a whole is incomplete", Read: func(p *partial, n *document.Node) { p.when = new(c.Condition(n)) }},
-		{Name: "status", About: "the HTTP status of one failure", Read: func(p *partial, n *document.Node) { p.detail.status = c.Paths(n) }},
+		document.Of("each", "path of the list of failures", c.PathsType(), func(p *partial) *normalize.Paths { return &p.each }).UnlessGiven("if"),
+		document.Of("if", "conditions under which the answer as a whole is incomplete; in place of each", document.Pointer(c.ConditionType()), func(p *partial) **normalize.Condition { return &p.when }),
+		document.Of("status", "the HTTP status of one failure", c.PathsType(), func(p *partial) *normalize.Paths { return &p.detail.status }),
 	}
 	for _, k := range detailKeys(c) {
 		if k.Name != "details" {
-			keys = append(keys, document.Key[partial]{Name: k.Name, About: k.About, Read: func(p *partial, n *document.Node) { k.Read(&p.detail, n) }})
+			keys = append(keys, document.Within(k, func(p *partial) *detailPaths { return &p.detail }))
 		}
 	}
 	return keys

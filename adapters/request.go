@@ -31,7 +31,13 @@ type parameter struct {
 	value template
 }
 
-// endpoint parses "METHOD https://host/path?query" (GET when no method stands).
+// endpointType is how a method and an address are written.
+func endpointType(in, host spaces) document.Type[Lookup] {
+	form := document.Matching("METHOD https://…, GET where no method stands", "^((GET|POST) )?https://").Like("GET https://{settings.host}/users/{id.self}")
+	return document.Type[Lookup]{Form: form, Read: func(into *Lookup, n *document.Node) { *into = parseEndpoint(n, in, host) }}
+}
+
+// parseEndpoint parses "METHOD https://host/path?query" (GET when no method stands).
 func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 	text := n.Text()
 	if n.Kind() != document.Scalar { // which has been reported
@@ -116,6 +122,24 @@ func decoded(n *document.Node, literal string, offset, width int) string {
 		n.ErrorfAt(offset, width, "%q has a percent sign that encodes nothing", literal).Suggest("write %%25 for the sign itself")
 	}
 	return text
+}
+
+// QueryType is how the parameters of a lookup's query are written.
+func QueryType() document.Type[[]parameter] { return parameters(inRequest()) }
+
+// HeadersType is how the headers of a lookup are written.
+func HeadersType() document.Type[[]parameter] { return headers(inRequest()) }
+
+func parameters(in spaces) document.Type[[]parameter] {
+	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseParameters(n, in) }}
+}
+
+func headers(in spaces) document.Type[[]parameter] {
+	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseHeaders(n, in) }}
+}
+
+func jsonBody(in spaces) document.Type[body] {
+	return document.Type[body]{Form: document.Form{About: "whatever JSON holds; " + in.form().About + " in its texts"}, Read: func(into *body, n *document.Node) { *into = parseBody(n, in) }}
 }
 
 // parseParameters reads a mapping of names to templates.

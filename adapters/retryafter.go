@@ -19,19 +19,18 @@ type retryAfter struct {
 	as     string // "seconds", "epoch_s", "epoch_ms" or "http_date"; "" for seconds or a date
 }
 
-func readRetryAfter(c *normalize.Compiler, n *document.Node) retryAfter {
-	var rule retryAfter
-	document.Decode(n, &rule, []document.Key[retryAfter]{
-		{Name: "header", About: "a header", Read: func(r *retryAfter, n *document.Node) { r.header = n.Text() }},
-		{Name: "path", About: "a path in the body", Read: func(r *retryAfter, n *document.Node) { r.path = c.Paths(n) }},
-		{Name: "as", About: "seconds, epoch_s, epoch_ms or http_date; seconds or a date where nothing is said", Read: func(r *retryAfter, n *document.Node) {
-			r.as = n.OneOf("seconds", "epoch_s", "epoch_ms", "http_date")
-		}},
+func retryAfterType(c *normalize.Compiler) document.Type[retryAfter] {
+	return document.Object(func() []document.Key[retryAfter] {
+		return []document.Key[retryAfter]{
+			document.Of("header", "a header", document.Text(), func(r *retryAfter) *string { return &r.header }),
+			document.Of("path", "a path in the body", c.PathsType(), func(r *retryAfter) *normalize.Paths { return &r.path }),
+			document.Of("as", "what its value means; seconds or a date where nothing is said", document.OneOf("seconds", "epoch_s", "epoch_ms", "http_date"), func(r *retryAfter) *string { return &r.as }),
+		}
+	}).With(func(r retryAfter, n *document.Node) {
+		if n.Kind() == document.Mapping && (r.header == "") == (r.path == nil) {
+			n.Errorf("exactly one of header and path is needed here")
+		}
 	})
-	if n.Kind() == document.Mapping && (rule.header == "") == (rule.path == nil) {
-		n.Errorf("exactly one of header and path is needed here")
-	}
-	return rule
 }
 
 // maxRetryAfter caps what an upstream may ask of us.

@@ -182,6 +182,20 @@ func inComparison() spaces {
 func inAuth() spaces { return spaces{allowed: []string{"settings"}, where: "under auth"} }
 func inSend() spaces { return spaces{allowed: []string{"settings", "token"}, where: "under send"} }
 
+// form is how a text with placeholders is written.
+func (in spaces) form() document.Form {
+	usage := make([]string, len(in.allowed))
+	for i, space := range in.allowed {
+		usage[i] = map[string]string{"id": "{id.KIND}", "tenant": "{tenant.NAME}", "settings": "{settings.NAME}", "token": "{token}"}[space]
+	}
+	return document.AnyValue("a text with " + strings.Join(usage, ", "))
+}
+
+// text is a text with placeholders.
+func text(in spaces) document.Type[template] {
+	return document.Type[template]{Form: in.form(), Read: func(into *template, n *document.Node) { *into = parseTemplate(n, n.Text(), 0, in) }}
+}
+
 // secretReference is a whole value that names a secret of the deployment. Only
 // a deployment's own file may write one (see Compile).
 var secretReference = regexp.MustCompile(`^\$\{(env|file):[^{}]+\}$`)

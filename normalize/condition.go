@@ -30,6 +30,22 @@ func (c Condition) Holds(s *Scope, at *Cursor) bool {
 // Empty tells that the condition asks nothing.
 func (c Condition) Empty() bool { return len(c.tests) == 0 }
 
+// ConditionType is how conditions are written.
+func (c *Compiler) ConditionType() document.Type[Condition] {
+	status := document.OneOrMoreOf(document.AnyOf("an HTTP status or a class of them",
+		document.Whole(100, 599).Form, document.Matching("a class of statuses", "^[1-5]xx$")))
+	wanted := document.AnyOf("a literal, null for absent, or a text with *", document.AnyValue("a literal"), document.Empty())
+	form := document.KeysOf(func() []document.Member {
+		return []document.Member{
+			{Name: "http", About: "the HTTP status: 404, [404, 410] or 5xx", Form: status},
+			{Name: "header", About: "headers of the reply, their names in any case", Form: document.NamesOf(document.OneOrMoreOf(wanted)).Like(`{Link: '*rel="next"*'}`)},
+			{Name: "cel", About: "a CEL expression that is true", Form: c.celType().Form},
+		}
+	}).And(document.OneOrMoreOf(wanted)).Called("conditions", "a mapping of which every entry must hold; beside its keys, paths and what must stand there: a literal, a list of which any will do, null for absent, or a text with * in any case").
+		Like(`{status: active, email: "*@acme.example"}`)
+	return document.Type[Condition]{Form: form, Read: func(into *Condition, n *document.Node) { *into = c.Condition(n) }}
+}
+
 // Condition compiles CONDITIONS; mistakes are reported at their words.
 func (c *Compiler) Condition(n *document.Node) Condition {
 	var compiled Condition

@@ -3,6 +3,7 @@ package normalize
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"muster/config/document"
 )
@@ -107,4 +108,34 @@ func TestCELMistakesThatTheSamplesShow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever stands under cel is an expression or a mistake, and each mistake stands
+// within it.
+func FuzzCheckCEL(f *testing.F) {
+	for _, expression := range []string{
+		`data.mails.filter(m, m.verified == true).map(m, m.value)`, `has(data.a.b) ? data["x"] : {"a": [1, 2.0, null]}`, `data.zzz.map(x, x + 1, x)`, `"é" in data && null in data.texts`,
+		`[1, 2].exists_one(x, data.mails[x].value == x)`, `data == data == data`, `type(data) == type(1)`, `data.map(k, data[k].map(x, x.y))`, `a{b: 1}`, `data.?a`, "data.\n  name", `.data.name`, `google.protobuf.Int32Value{value: data.id}`,
+	} {
+		f.Add(expression)
+	}
+	f.Fuzz(func(t *testing.T, expression string) {
+		if !utf8.ValidString(expression) || strings.ContainsAny(expression, "\r\u0085\u2028\u2029\ufeff") || strings.TrimSpace(expression) != expression || len(expression) > 500 {
+			return // what YAML makes of those is tested with it
+		}
+		var problems document.Problems
+		n := document.Read("d.yaml", []byte("c: |-\n  "+strings.ReplaceAll(expression, "\n", "\n  ")+"\n"), &problems)
+		if n == nil || n.Field("c") == nil || n.Field("c").Kind() != document.Scalar {
+			return
+		}
+		var c Compiler
+		c.cel(n.Field("c"))
+		sample := parsedJSON(t, documentedReply)
+		c.CheckCEL("d.yaml", Samples{Bodies: []any{sample}, Records: []any{sample}})
+		for _, p := range problems.All() {
+			if p.Line < 1 || p.Line > 2+strings.Count(expression, "\n") || p.Width < 1 || strings.Contains(p.Message, "@items") || strings.Contains(p.Message, "@equal") {
+				t.Fatalf("%q: %v", expression, p)
+			}
+		}
+	})
 }

@@ -222,6 +222,9 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.sameIdentifiers(mapped, lookup, v) {
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
+	if d.identifiersOf(lookup) == nil && !d.compared(record, mapped, v) {
+		return fail(Mismatch, "nothing in the record tells that it is the person's who was asked for")
+	}
 	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: notes}, nil
 }
 

@@ -79,11 +79,12 @@ func (s *Source) Hash() string {
 }
 
 // Needs are the kinds of identifiers that the source can be asked with: one set
-// for each lookup, in order. Self is the source's own kind.
+// for each lookup, in order, or for each identifier that the record of a lookup
+// which names nobody is compared by. Self is the source's own kind.
 func (s *Source) Needs() [][]string {
 	needs := make([][]string, 0, len(s.definition.lookups))
 	for i := range s.definition.lookups {
-		needs = append(needs, s.definition.identifiersOf(&s.definition.lookups[i]))
+		needs = append(needs, s.definition.ways(&s.definition.lookups[i])...)
 	}
 	return needs
 }
@@ -117,15 +118,9 @@ func (s *Source) Yields() []string {
 // be sent with what is known. When none can, missing has what the first one lacks.
 func (s *Source) Choose(q Query) (used, missing []string) {
 	for i := range s.definition.lookups {
-		kinds := s.definition.identifiersOf(&s.definition.lookups[i])
-		var lacks []string
-		for _, kind := range kinds {
-			if q.IDs[kind] == "" {
-				lacks = append(lacks, kind)
-			}
-		}
-		if lacks == nil {
-			kinds = append([]string{}, kinds...) // never nil: a lookup may need none
+		kinds, lacks := s.definition.way(&s.definition.lookups[i], q)
+		if kinds != nil {
+			kinds = slices.Clone(kinds)
 			for _, kind := range s.definition.optionalIdentifiers() {
 				if q.IDs[kind] != "" && !slices.Contains(kinds, kind) {
 					kinds = append(kinds, kind)
@@ -142,16 +137,22 @@ func (s *Source) Choose(q Query) (used, missing []string) {
 
 // Check tells whether the query's values fit their places in the request, before
 // anything is sent: a Fault of kind invalid when one does not.
+// With a credential that is the caller's it tells as well that nothing can be
+// asked for this one: denied, before what another token of theirs has brought is
+// looked for.
 func (s *Source) Check(q Query) *Fault {
-	_, _, err := s.prepare(context.Background(), q)
-	return FaultOf(err)
+	if _, _, err := s.prepare(context.Background(), q); err != nil {
+		return FaultOf(err)
+	}
+	return s.credential.admit(q.Caller)
 }
 
-// Fetch asks the upstream. A token that is refused is replaced once.
+// Fetch asks the upstream. A token that is refused is replaced once, if it is one
+// that we have fetched: a caller has no other.
 func (s *Source) Fetch(ctx context.Context, q Query) (Reply, error) {
 	reply, used, err := s.ask(ctx, q)
 	if err != nil && FaultOf(err).Kind == Unauthenticated && used != "" && s.credential.renewable() {
-		s.credential.forget(used)
+		s.credential.forget(q.Caller, used)
 		reply, _, err = s.ask(ctx, q)
 	}
 	return reply, err
@@ -162,7 +163,7 @@ func (s *Source) prepare(ctx context.Context, q Query) (*http.Request, *Lookup, 
 	v := values{query: q, settings: s.settings}
 	for i := range s.definition.lookups {
 		lookup := &s.definition.lookups[i]
-		if slices.ContainsFunc(s.definition.identifiersOf(lookup), func(kind string) bool { return q.IDs[kind] == "" }) {
+		if way, _ := s.definition.way(lookup, q); way == nil {
 			continue
 		}
 		request, err := s.definition.request(ctx, lookup, &v)
@@ -183,7 +184,7 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if err != nil {
 		return Reply{}, "", err
 	}
-	used, err := s.credential.authorize(ctx, request)
+	used, err := s.credential.authorize(ctx, request, q.Caller)
 	if err != nil {
 		return Reply{}, "", err
 	}

@@ -378,6 +378,8 @@ func TestExchangedTokensEnd(t *testing.T) {
 					want = "denied: the caller's token has expired"
 				}
 				expect(t, "then", ask(), want)
+				who.Expires = time.Time{} // whatever is said of the token now, what was made of it is gone
+				expect(t, "without an end", ask(), "ok self=1 name=Bearer t-2")
 			})
 		})
 	}

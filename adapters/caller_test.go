@@ -100,6 +100,29 @@ func TestACallersTokenIsNotRenewed(t *testing.T) {
 	expect(t, "sent", w.lines(), []string{"GET https://h.example/users/1"})
 }
 
+// An upstream that repeats the token it was sent brings it nowhere.
+func TestATokenThatIsRepeatedIsNotTold(t *testing.T) {
+	const keys = `
+response:
+  error: {code: error, message: text, hint: text, ref: ref, subject: ref, details: list}
+  partial: {each: errors, code: error, message: text, hint: text, ref: ref, subject: ref}
+`
+	const said = `"error": "token-canary", "text": "Bearer token-canary is refused: token-canary", "ref": "x.token-canary", "list": ["a", "token-canary"]`
+	for _, auth := range []string{caller, exchange, clientCredentials} {
+		for _, status := range []int{207, 401, 403, 503} {
+			w := upstream(says(200, `{"access_token": "token-canary"}`), says(status, `{"id": "1", `+said+`, "errors": [{`+said+`}]}`))
+			reply, err := bind(define(t, auth+keys), w, "region", "eu", "token", "s").Fetch(t.Context(), askedBy(jane()))
+			got := adapters.FaultOf(err)
+			if status == 207 {
+				got = reply.Children[0]
+			}
+			expect(t, auth, []string{got.Detail.Code, got.Detail.Message, got.Detail.Hint, got.Detail.Ref, got.Detail.Subject},
+				[]string{"<secret>", "Bearer <secret> is refused: <secret>", "Bearer <secret> is refused: <secret>", "x.<secret>", "x.<secret>"})
+			expectNoCanary(t, auth, error(got))
+		}
+	}
+}
+
 // Only a source whose credential is the caller's is told of the caller, and no
 // other sends anything of them.
 func TestOtherAuthKindsKnowNoCaller(t *testing.T) {

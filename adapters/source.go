@@ -197,6 +197,7 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 		return Reply{}, used, err
 	}
 	reply, err := s.definition.interpret(got, lookup, &values{query: q, settings: s.settings}, s.now().UTC())
+	conceal(used, append(reply.Children, FaultOf(err))...)
 	return reply, used, err
 }
 

@@ -8,7 +8,8 @@
 //	               is sent because a value does not fit its place
 //	credential.go  the request is given what the upstream wants to see: our own
 //	               credential, or the caller's (caller.go, exchange.go)
-//	reply.go       the reply (of whoever the credential is for: nobody.go) becomes a Record, or a Fault of one of the kinds
+//	reply.go       the reply becomes a Record, or a Fault of one of the kinds;
+//	               nobody.go is for those of whoever the credential is for
 //
 // What can go wrong is a closed set: fault.go holds the one table of kinds that
 // retry, breaker, cache and answers are driven by. Everything that waits,

@@ -101,11 +101,15 @@ func (d *Definition) allSaid(wanted []comparison, at *normalize.Cursor, v *value
 // and where none of them agrees with it, contradicted is true: they are other
 // people. With nothing to pick by, the data stays as it is.
 func (d *Definition) picked(data any, lookup *Lookup, v *values) (picked any, contradicted bool) {
+	asked := d.askedWith(lookup, v)
+	sent := func(kinds []string) bool { // which without any is sent to be picked from
+		return asked == nil || !slices.ContainsFunc(kinds, func(kind string) bool { return !contains(asked, kind) })
+	}
 	var used, besides []comparison
 	for _, c := range d.response.pick {
 		switch {
 		case d.compare(c, normalize.At(nil), v) == unasked:
-		case d.sentWith(lookup, c.want.refs("id")):
+		case sent(c.want.refs("id")):
 			used = append(used, c)
 		default:
 			besides = append(besides, c)
@@ -132,13 +136,4 @@ func (d *Definition) picked(data any, lookup *Lookup, v *values) (picked any, co
 		return d.allSaid(besides, at, v)
 	})
 	return agreeing, len(hits) > 0 && len(agreeing) == 0 && !d.response.list
-}
-
-// sentWith tells whether the lookup is sent with all of these kinds of identifiers.
-func (d *Definition) sentWith(lookup *Lookup, kinds []string) bool {
-	sent := d.identifiersOf(lookup)
-	for _, t := range parameterTemplates(d.headers, d.query) {
-		sent = append(sent, t.refs("id")...)
-	}
-	return !slices.ContainsFunc(kinds, func(kind string) bool { return !contains(sent, kind) })
 }

@@ -286,6 +286,7 @@ func (d *Definition) check(r *Resolved) {
 			}
 		}
 	}
+	d.checkNobody(n)
 	d.checkSettings(n)
 	d.checkSecrets(r)
 }
@@ -346,7 +347,7 @@ func (d *Definition) templates(l *Lookup) []template {
 // some, so these are not among what identifiersOf requires.
 func (d *Definition) required(l *Lookup) []template {
 	all := d.sent(l)
-	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+	for _, c := range d.comparisons() {
 		all = append(all, c.want)
 	}
 	return all
@@ -361,7 +362,8 @@ func (d *Definition) sent(l *Lookup) []template {
 	return all
 }
 
-// identifiersOf are the kinds of identifiers without which the lookup cannot be sent.
+// identifiersOf are the kinds of identifiers in the lookup's address and body,
+// without which it cannot be sent; nil for one that names nobody (see ways).
 func (d *Definition) identifiersOf(l *Lookup) []string {
 	var kinds []string
 	for _, t := range d.sent(l) {
@@ -381,7 +383,7 @@ func (d *Definition) optionalIdentifiers() []string {
 	for _, t := range parameterTemplates(d.headers, d.query) {
 		kinds = append(kinds, t.refs("id")...)
 	}
-	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+	for _, c := range d.comparisons() {
 		kinds = append(kinds, c.want.refs("id")...)
 	}
 	return kinds

@@ -76,6 +76,7 @@ func inlineWithKeys() []document.Key[inlineTest] {
 	return []document.Key[inlineTest]{
 		document.Of("id", "identifiers, by kind", texts(), func(t *inlineTest) *map[string]string { return &t.query.IDs }),
 		document.Of("tenant", "the tenant's values", texts(), func(t *inlineTest) *map[string]string { return &t.query.Tenant }),
+		document.Of("caller", "who asks; without it nobody does", testCaller(), func(t *inlineTest) **Caller { return &t.query.Caller }),
 		{Name: "settings", About: "the deployment's values; a secret reads as <secret>", Form: texts().Form, Read: func(t *inlineTest, n *document.Node) {
 			for _, f := range n.Fields() {
 				t.with[f.Key.Text()] = NewSecret(f.Value.Text())
@@ -93,6 +94,20 @@ func manyHeaders() document.Type[http.Header] {
 				into.Add(f.Key.Text(), value.Text())
 			}
 		}
+	}}
+}
+
+// testCaller is `caller: {audiences}`. Who it is and what the token looks like is
+// nothing that a request could show.
+func testCaller() document.Type[*Caller] {
+	typ := document.Object(func() []document.Key[Caller] {
+		return []document.Key[Caller]{
+			document.Of("audiences", "the aud of the caller's token", document.Texts(), func(c *Caller) *[]string { return &c.Audiences }),
+		}
+	})
+	return document.Type[*Caller]{Form: typ.Form, Read: func(into **Caller, n *document.Node) {
+		*into = &Caller{Issuer: masked, Subject: masked, Token: NewSecret(masked)}
+		typ.Read(*into, n)
 	}}
 }
 
@@ -208,7 +223,7 @@ func (d *Definition) RunTests(ctx context.Context) []TestResult {
 func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
 	wire := &inlineWire{reply: t.reply}
 	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
-	source.credential.auth = auth{} // credentials are no part of what a test states
+	source.credential.auth = auth{caller: d.auth.caller} // of credentials, a test states only that there is a caller
 	if !t.now.IsZero() {
 		source.now = func() time.Time { return t.now }
 	}

@@ -195,6 +195,9 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.sameIdentifiers(mapped, lookup, v) {
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
+	if len(d.askedWith(lookup, v)) == 0 && !d.compared(record, mapped, v) {
+		return fail(Mismatch, "nothing in the record tells that it is the person's who was asked for")
+	}
 	return Reply{Record: mapped, Status: got.status, Children: d.children(scope, root), Notes: notes}, nil
 }
 
@@ -246,7 +249,7 @@ func (d *Definition) record(root *normalize.Cursor, lookup *Lookup, v *values) (
 // sameIdentifiers tells whether each identifier that the lookup asked with came
 // back as it was, where it came back at all.
 func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v *values) bool {
-	asked := d.identifiersOf(lookup)
+	asked := d.askedWith(lookup, v)
 	for i, rule := range d.mapping.IDs() {
 		if !rule.Check || !contains(asked, rule.Kind) {
 			continue

@@ -192,7 +192,8 @@ func TestTheSameIdentifier(t *testing.T) {
 		{"and compared besides", `{lookup: "https://h.example/{id.self}", response: {match: {code: "{id.code}"}}, ids: {code: {path: code, case: any}}}`, `{"code": "ABC"}`, "ok code=ABC"},
 		{"a GUID in another case", `{lookup: "https://h.example/{id.guid}", ids: {guid: guid}}`, `{"guid": "` + strings.ToUpper(guid) + `"}`, "ok guid=" + strings.ToUpper(guid)},
 		{"one of two differs", `{lookup: "https://h.example/{id.self}?u={id.username}", ids: {self: id, username: login}}`, `{"id": 1, "login": "joan"}`, other},
-		{"in the query that may be left out", `{query: {u: "{id.username}"}, ids: {username: login}}`, `{"login": "joan"}`, "ok username=joan"},
+		{"in the query that may be left out", `{query: {u: "{id.username}"}, ids: {username: login}}`, `{"login": "joan"}`, other},
+		{"in a query that was left out", `{query: {u: "{id.nick}"}, ids: {nick: login}}`, `{"login": "joan"}`, "ok nick=joan"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q := ids("self", "1", "username", "jane", "email", "jane@x.example", "guid", guid, "code", "abc", "s", "sam")

@@ -30,7 +30,7 @@ profile: {displayName: name, roles: [{each: roles, value: .}], attributes: {x: x
 
 func TestWhatASourceNeedsAndYields(t *testing.T) {
 	source := bind(define(t, manyLookups), nothing(t))
-	expect(t, "Needs", source.Needs(), [][]string{{"self"}, {"username", "email"}, nil})
+	expect(t, "Needs", source.Needs(), [][]string{{"self"}, {"username", "email"}, {"username"}, {"oid"}})
 	expect(t, "TenantNeeds", source.TenantNeeds(), []string{"self", "org", "other"})
 	expect(t, "Yields", source.Yields(), []string{"self", "oid", "email"})
 	expect(t, "Members", source.Members(), []string{"displayName", "roles", "attributes"})
@@ -53,10 +53,15 @@ func TestChoose(t *testing.T) {
 		{"the first", manyLookups, ids("self", "1", "tenant.self", "t"), []string{"self"}, nil},
 		{"with what else shapes it", manyLookups, ids("self", "1", "username", "u", "oid", "o", "email", "e", "tenant.self", "t"), []string{"self", "username", "oid"}, nil},
 		{"the second", manyLookups, ids("username", "u", "email", "e", "tenant.other", "t"), []string{"username", "email"}, nil},
-		{"one that needs nothing", manyLookups, ids("email", "e"), []string{}, nil},
 		{"the next where a value does not fit", manyLookups, ids("self", "x", "username", "u", "email", "e", "tenant.self", "t", "tenant.other", "t"), []string{"username", "email"}, nil},
 		{"one whose value does not fit, and none is left", `lookup: ["https://h.example/{id.a:int}", "https://h.example/{id.b}"]`, ids("a", "x"), []string{"a"}, nil},
 		{"two that do not fit", `lookup: ["https://h.example/{id.a:int}", "https://h.example/{id.b:int}", "https://h.example/{id.c}"]`, ids("a", "x", "b", "y"), []string{"a"}, nil},
+		{"one that names nobody, compared by the first", manyLookups, ids("oid", "o", "email", "e"), []string{"oid"}, nil},
+		{"by the second", manyLookups, ids("username", "u"), []string{"username"}, nil},
+		{"by both", manyLookups, ids("username", "u", "oid", "o"), []string{"username", "oid"}, nil},
+		{"by none", manyLookups, ids("email", "e"), nil, []string{"self"}},
+		{"one that names nobody lacks the first", `{lookup: "https://h.example/all", response: {match: {a: "{id.a}-{id.b}"}, pick: {c: "{id.c}"}}}`, ids("b", "1"), nil, []string{"a"}},
+		{"values that are compared together", `{lookup: "https://h.example/all", response: {match: {a: "{id.a}-{id.b}"}}}`, ids("a", "1", "b", "2"), []string{"a", "b"}, nil},
 		{"none", `lookup: ["https://h.example/{id.a}/{id.b}", "https://h.example/{id.c}"]`, ids("b", "1"), nil, []string{"a"}},
 		{"an empty value is none", `lookup: ["https://h.example/{id.a}/{id.b}"]`, ids("a", "", "b", "1"), nil, []string{"a"}},
 		{"in a body", "lookup: POST https://h.example/\njson: {q: ['{id.a}', {b: '{id.b}'}]}", ids("b", "1"), nil, []string{"a"}},
@@ -129,14 +134,14 @@ func TestBindLaysLimitsOverEachOther(t *testing.T) {
 }
 
 func TestADefaultStandsInForASetting(t *testing.T) {
-	d := define(t, `{settings: {host: {format: host, required: true}, region: {default: eu}}, lookup: "https://{settings.host}/{settings.region}"}`)
+	d := define(t, `{settings: {host: {format: host, required: true}, region: {default: eu}}, lookup: "https://{settings.host}/{settings.region}/{id.self}"}`)
 	w := answers(200, `{"id": "1"}`)
 	for _, pairs := range [][]string{nil, {"region", "us"}} {
 		if _, err := bind(d, w, pairs...).Fetch(t.Context(), somebody()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	expect(t, "sent", w.lines(), []string{"GET https://h.example/eu", "GET https://h.example/us"})
+	expect(t, "sent", w.lines(), []string{"GET https://h.example/eu/1", "GET https://h.example/us/1"})
 }
 
 func TestTheHashOfASource(t *testing.T) {

@@ -23,8 +23,8 @@ type templatePart struct {
 
 // reference names a value that is filled in later.
 type reference struct {
-	space  string // "id", "tenant", "settings", "token" or "secret"
-	name   string // "" for token; of a secret: the reference as it is written
+	space  string // "id", "tenant", "settings", "token", "secret" or "subject_token"
+	name   string // "" for a token; of a secret: the reference as it is written
 	format string // "" for any
 }
 
@@ -53,6 +53,8 @@ func (v *values) lookup(r reference) (string, bool) {
 		text = v.settings[r.name].Reveal()
 	case "token":
 		text = v.token
+	case "subject_token":
+		text = v.query.Caller.Token.Reveal()
 	}
 	return text, text != ""
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path/filepath"
@@ -95,6 +96,7 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 	file.bindTenants()
 	file.bindIdentifiers(problems)
 	file.bindMerge()
+	file.noteCallers()
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -115,6 +117,24 @@ func (f *File) checkListen(n *document.Node) {
 		}
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
+}
+
+// noteCallers tells of sources that are asked as whoever asks, where nobody is
+// known: they will answer nobody.
+func (f *File) noteCallers() {
+	if f.root.Field("callers") != nil {
+		return
+	}
+	for _, s := range f.sources {
+		if !s.definition.AsCaller() {
+			continue
+		}
+		at := s.entry.use
+		if own := s.entry.node.Field("auth"); own != nil {
+			at = own.Key()
+		}
+		f.Notes = append(f.Notes, fmt.Sprintf("the source %s at %s is asked with the token of whoever asks, and no `callers` are configured: it fails with `denied`", s.name, at.Position()))
+	}
 }
 
 // bindSources finds and compiles the definition of every entry.

@@ -183,7 +183,7 @@ func (c *Compiler) blocksForm(typ reflect.Type) document.Form {
 
 func (c *Compiler) attributesForm() document.Form {
 	whole := document.KeysOf(func() []document.Member { return document.Members(c.objectKeys()) })
-	return document.AnyOf("named values, or {path, except} for a whole object", whole, document.NamesOf(c.valueForm()))
+	return document.AnyOf("named values, or {path, except} for a whole object", whole, document.NamesOf(c.valueForm()).Without("path", "except"))
 }
 
 func (c *Compiler) id(key, n *document.Node) IDRule {

@@ -139,11 +139,28 @@ func (w *writer) bind() {
 		a.ids[kind], a.made[kind] = w.where.pick.value, false
 		w.pick = append(w.pick, at(w.where.pick.path, text("{id."+kind+"}")))
 	}
+	w.bindNobody()
 	for _, t := range g.tenants {
 		if a.tenant["self"] != "" && !a.made["tenant.self"] && t.used == "" && same(t, a.tenant["self"]) {
 			w.match = append(w.match, at(t.text(), text("{tenant.self}")))
 			t.take("match")
 			break
+		}
+	}
+}
+
+// bindNobody sees to an address that names nobody, such as /users/me: the record is
+// compared with whoever is asked for, by the source's own identifier.
+func (w *writer) bindNobody() {
+	g, a := w.guess, w.asking
+	if len(a.kinds) > 0 || len(w.pick) > 0 || len(w.match) > 0 {
+		return
+	}
+	for _, p := range g.ids {
+		if s := w.identified(p.key); s != nil && !s.inList {
+			w.match = append(w.match, at(s.text(), text("{id."+p.key+"}")))
+			a.ids[p.key], a.made[p.key] = s.first(), false
+			return
 		}
 	}
 }
@@ -669,7 +686,7 @@ func (w *writer) notes() []string {
 		notes = append(notes, "these headers of the sample are left out of the test: "+strings.Join(w.Sample.Dropped, ", "))
 	}
 	if w.URL != "" && len(w.asking.kinds) == 0 {
-		notes = append(notes, "nothing in the address says whom it asks about: as it is, everybody gets the same answer")
+		notes = append(notes, "nothing in the address says whom it asks about: it answers whoever the credential is for, and is compared with whoever is asked for")
 	}
 	if w.asking.method == "POST" {
 		notes = append(notes, "a POST mostly has a body: write it under json")

@@ -335,7 +335,7 @@ func (f *faker) email(v string) string {
 // where there are none.
 func (f *faker) full(v string) string {
 	if replaced := f.replaceWords(v); replaced != v {
-		kept := strings.FieldsFunc(replaced, func(r rune) bool { return r == ' ' || r == ',' })
+		kept := wordAlone.FindAllString(replaced, -1)
 		if !slices.ContainsFunc(kept, func(part string) bool { return !f.taken[part] && strings.Contains(v, part) }) {
 			f.known[strings.ToLower(v)] = replaced
 			return replaced

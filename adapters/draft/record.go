@@ -189,6 +189,9 @@ func onward(object map[string]any) (next string, leads bool) {
 	}
 	best, score, nested, beside := "", 0, 0, false
 	for _, name := range sortedKeys(object) {
+		if noStep(name) {
+			continue
+		}
 		weight := 0
 		switch v := object[name].(type) {
 		case map[string]any:
@@ -217,7 +220,7 @@ func onward(object map[string]any) (next string, leads bool) {
 	switch {
 	case best == "" && own == 0 && nested == 1 && !beside: // nothing is known of it, but there is only one way
 		for name, v := range object {
-			if inner, isObject := v.(map[string]any); isObject && len(inner) > 0 {
+			if inner, isObject := v.(map[string]any); isObject && len(inner) > 0 && !noStep(name) {
 				return name, true
 			}
 		}
@@ -230,6 +233,10 @@ func onward(object map[string]any) (next string, leads bool) {
 		return best, true
 	}
 }
+
+// noStep tells that no path leads through a member: it is called by a value, and
+// another person's otherwise, or it is a secret.
+func noStep(name string) bool { return isValueName(name) || SecretName(name) }
 
 // evidence counts what an object itself says of a person.
 func evidence(object map[string]any) int {

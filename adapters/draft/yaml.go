@@ -189,7 +189,7 @@ func scalarText(s string) string {
 }
 
 var (
-	plainText    = regexp.MustCompile(`^\^?[A-Za-z_.][A-Za-z0-9_./@-]*( [A-Za-z0-9_./@(-][A-Za-z0-9_./@)-]*)*$`)
+	plainText    = regexp.MustCompile(`^\^?([A-Za-z_]|\.[A-Za-z_])[A-Za-z0-9_./@-]*( [A-Za-z0-9_./@(-][A-Za-z0-9_./@)-]*)*$`)
 	plainRequest = regexp.MustCompile(`^(GET|POST) https://[A-Za-z0-9._:/?&=%~+-]+$`)
 	reservedWord = regexp.MustCompile(`(?i)^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan|\.+)$`)
 )

@@ -20,11 +20,12 @@ type TestResult struct {
 	Position string // file:line:column of the test
 	// Differences are where what came out is not what the test states.
 	Differences []Difference
+	// Misfits are values of its sample that do not fit their member.
+	Misfits []normalize.Note
+	Sent    string         // METHOD URL of what was sent, "" for nothing
+	Got     map[string]any // what came of the reply, as `expect` would have it
 
-	misfits []normalize.Note // values of its sample that do not fit their member
-	test    *inlineTest
-	sent    string         // METHOD URL, "" for nothing
-	got     map[string]any // in the form of `expect`
+	test *inlineTest
 }
 
 // Difference is one place at which a test states something else than came out.
@@ -46,7 +47,7 @@ func (r *TestResult) Where() (file string, line, column int) {
 }
 
 // Passed tells whether all came out as the test states it.
-func (r *TestResult) Passed() bool { return len(r.Differences) == 0 && len(r.misfits) == 0 }
+func (r *TestResult) Passed() bool { return len(r.Differences) == 0 && len(r.Misfits) == 0 }
 
 // The rules that inline tests hold a definition to.
 const (
@@ -63,7 +64,7 @@ func Problems(results []TestResult) []*document.Problem {
 	var problems document.Problems
 	for i := range results {
 		r := &results[i]
-		for _, note := range r.misfits {
+		for _, note := range r.Misfits {
 			p := problems.Errorf(note.At(), "%s", note.String())
 			p.Rule = RuleShape
 			p.Hint = note.Hint()
@@ -91,7 +92,7 @@ func Problems(results []TestResult) []*document.Problem {
 func shownBy(results []TestResult, p *document.Problem) string {
 	var names []string
 	for i := range results {
-		for _, note := range results[i].misfits {
+		for _, note := range results[i].Misfits {
 			if at := fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column); note.String() == p.Message && note.At().Position() == at && !slices.Contains(names, results[i].Name) {
 				names = append(names, results[i].Name)
 			}
@@ -108,7 +109,7 @@ func shownBy(results []TestResult, p *document.Problem) string {
 }
 
 // Mistaken tells whether the test shows that the mapping itself is wrong.
-func (r *TestResult) Mistaken() bool { return len(r.misfits) > 0 }
+func (r *TestResult) Mistaken() bool { return len(r.Misfits) > 0 }
 
 // Untold tells whether a test's YAML has yet to say what it expects.
 func Untold(test *document.Node) bool {
@@ -128,10 +129,10 @@ func Placeholder(test *document.Node) *document.Node {
 // to pass so: its `reply` is missing or too much, or its sample shows a mistake of
 // the mapping.
 func (r *TestResult) Update(edits *document.Edits, test *document.Node) bool {
-	if r.Mistaken() || (r.sent == "") != (r.test.reply == nil) {
+	if r.Mistaken() || (r.Sent == "") != (r.test.reply == nil) {
 		return false
 	}
-	got := maps.Clone(r.got)
+	got := maps.Clone(r.Got)
 	if Untold(test) {
 		r.Differences = difference("", map[string]any{}, got)
 	} else {
@@ -143,8 +144,8 @@ func (r *TestResult) Update(edits *document.Edits, test *document.Node) bool {
 		}
 	}
 	edits.Set(test, "expect", inOrder(got, reflect.TypeFor[stated]()))
-	if r.test.request != "" && r.sent != "" && !sameRequest(r.test.request, r.sent) {
-		edits.Set(test, "request", inOrder(r.sent, nil))
+	if r.test.request != "" && r.Sent != "" && !sameRequest(r.test.request, r.Sent) {
+		edits.Set(test, "request", inOrder(r.Sent, nil))
 	}
 	return true
 }

@@ -120,7 +120,7 @@ func rewrite(ctx context.Context, path string, content []byte, wanted func(adapt
 	var changed, through []int // through aliases
 	for i := range results {
 		if r := &results[i]; wanted(*r) && (!r.Passed() || adapters.Untold(items[i])) {
-			if items[i].Field("expect").IsAlias() {
+			if items[i].Field("expect").HasAlias() {
 				through = append(through, i)
 			} else if r.Update(&edits, items[i]) {
 				changed = append(changed, i)

@@ -13,7 +13,7 @@ import (
 // contradicts itself or costs too much to read: nothing of it is used.
 func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []Note, error) {
 	// What was asked of the scope before may have been asked of other data.
-	run := applying{scope: &Scope{Status: s.Status, Body: s.Body, Data: s.Data}}
+	run := applying{scope: &Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data}}
 	root := At(s.Data)
 	record := Record{AsOf: asOf}
 	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"muster/adapters"
 	"muster/config"
@@ -55,5 +58,34 @@ func TestOnboardingExample(t *testing.T) {
 		for _, p := range report.Problems {
 			t.Error(p)
 		}
+	}
+}
+
+// TestOnboardingDraft drafts from the reply in docs/onboarding.md, and compares
+// with what the page shows, word for word.
+func TestOnboardingDraft(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/onboarding.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("(?s)```json\n(.*?)```.*?\\$ muster init (\\S+) --sample reply.json --url '([^\n]*)'\n(.*?)```").FindSubmatch(page)
+	if found == nil {
+		t.Fatal("the page has no draft")
+	}
+	reply := filepath.Join(t.TempDir(), "reply.json")
+	if err := os.WriteFile(reply, found[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	root := rootCommand()
+	root.SetOut(&out)
+	root.SetErr(io.Discard)
+	root.SetArgs([]string{"init", string(found[2]), "--sample", reply, "--url", string(found[3])})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(found[4]), out.String()); diff != "" {
+		t.Errorf("the draft (-page +got):\n%s", diff)
 	}
 }

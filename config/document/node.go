@@ -319,8 +319,12 @@ func (n *Node) WithItems(become func(item *Node) *Node) *Node {
 	return &changed
 }
 
-// IsAlias tells whether the node is written as an alias of another.
-func (n *Node) IsAlias() bool { return n != nil && n.alias != nil }
+// HasAlias tells whether the node, or anything within it, is written as an alias of
+// another.
+func (n *Node) HasAlias() bool {
+	return n != nil && (n.alias != nil || slices.ContainsFunc(n.items, (*Node).HasAlias) ||
+		slices.ContainsFunc(n.fields, func(f Field) bool { return f.Value.HasAlias() }))
+}
 
 // Only is the mapping with no other than the named keys.
 func (n *Node) Only(names ...string) *Node {

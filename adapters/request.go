@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"muster/config/document"
+	"muster/normalize"
 )
 
 // Lookup is one way of asking an upstream: a method and an address with
@@ -30,7 +31,13 @@ type parameter struct {
 	value template
 }
 
-// endpoint parses "METHOD https://host/path?query" (GET when no method stands).
+// endpointType is how a method and an address are written.
+func endpointType(in, host spaces) document.Type[Lookup] {
+	form := document.Matching("METHOD https://…, GET where no method stands", "^((GET|POST) )?https://").Like("GET https://{settings.host}/users/{id.self}")
+	return document.Type[Lookup]{Form: form, Read: func(into *Lookup, n *document.Node) { *into = parseEndpoint(n, in, host) }}
+}
+
+// parseEndpoint parses "METHOD https://host/path?query" (GET when no method stands).
 func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 	text := n.Text()
 	if n.Kind() != document.Scalar { // which has been reported
@@ -117,6 +124,24 @@ func decoded(n *document.Node, literal string, offset, width int) string {
 	return text
 }
 
+// QueryType is how the parameters of a lookup's query are written.
+func QueryType() document.Type[[]parameter] { return parameters(inRequest()) }
+
+// HeadersType is how the headers of a lookup are written.
+func HeadersType() document.Type[[]parameter] { return headers(inRequest()) }
+
+func parameters(in spaces) document.Type[[]parameter] {
+	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseParameters(n, in) }}
+}
+
+func headers(in spaces) document.Type[[]parameter] {
+	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseHeaders(n, in) }}
+}
+
+func jsonBody(in spaces) document.Type[body] {
+	return document.Type[body]{Form: document.Form{About: "whatever JSON holds; " + in.form().About + " in its texts"}, Read: func(into *body, n *document.Node) { *into = parseBody(n, in) }}
+}
+
 // parseParameters reads a mapping of names to templates.
 func parseParameters(n *document.Node, in spaces) []parameter {
 	var parameters []parameter
@@ -132,7 +157,7 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	headers := parseParameters(n, in)
 	for i, h := range headers {
 		f := n.Fields()[i]
-		if !headerName.MatchString(h.name) {
+		if !normalize.HeaderName(h.name) {
 			f.Key.Errorf("not a header's name: %q", h.name).Suggest("letters, digits and hyphens")
 		}
 		for _, part := range h.value {
@@ -143,9 +168,6 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	}
 	return headers
 }
-
-// headerName is a token (RFC 9110, 5.6.2).
-var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // body is a JSON body with placeholders inside its strings. It is kept as a
 // tree, so that a value can never break out of its string.

@@ -11,9 +11,9 @@ import (
 // Apply maps the record within a reply. The notes name members whose value did
 // not fit: they are left out, never guessed. An error means that the reply
 // contradicts itself or costs too much to read: nothing of it is used.
-func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []string, error) {
+func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []Note, error) {
 	// What was asked of the scope before may have been asked of other data.
-	run := applying{scope: &Scope{Status: s.Status, Body: s.Body, Data: s.Data}}
+	run := applying{scope: &Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data}}
 	root := At(s.Data)
 	record := Record{AsOf: asOf}
 	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")
@@ -32,7 +32,7 @@ func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []string, error) {
 // applying is one run of a mapping over one reply.
 type applying struct {
 	scope *Scope
-	notes []string
+	notes []Note
 	err   error // the first; it ends the run
 }
 
@@ -81,7 +81,7 @@ func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name strin
 		}
 		value, misfit := convert(f, field.Type(), s.form)
 		if misfit != "" {
-			r.note(name, misfit)
+			r.note(name, misfit, f.from)
 			continue
 		}
 		if saysSomething(value) {
@@ -110,7 +110,7 @@ func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string
 		}
 		value, misfit := convert(f, reflect.TypeFor[string](), s.form)
 		if misfit != "" {
-			r.note(name, misfit)
+			r.note(name, misfit, f.from)
 			continue
 		}
 		text := value.String()
@@ -175,7 +175,7 @@ func (r *applying) spread(all *items, s *setter, at *Cursor, prefix string) {
 		value, misfit := convert(f, item.Field(s.index).Type(), s.form)
 		switch {
 		case misfit != "":
-			r.note(prefix+s.name, misfit)
+			r.note(prefix+s.name, misfit, f.from)
 		case !value.IsZero():
 			item.Field(s.index).Set(value)
 			all.add(item)
@@ -205,7 +205,7 @@ func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
 			}
 			text, ok := ScalarText(f.value)
 			if !ok {
-				r.note("attributes."+a.name, "expected text, found "+formOf(f.value))
+				r.note("attributes."+a.name, "expected text, found "+formOf(f.value), f.from)
 				continue
 			}
 			all.add(Form("").Text(text))
@@ -231,7 +231,7 @@ func (r *applying) object(rule *objectRule, at *Cursor, out map[string][]string)
 	if _, twice := value.(Ambiguous); twice {
 		r.fail(memberAttributes, errAmbiguous)
 	} else if !isObject && !Absent(value) {
-		r.note(memberAttributes, "expected an object, found "+formOf(value))
+		r.note(memberAttributes, "expected an object, found "+formOf(value), &alternative{node: rule.node})
 	}
 	for name, member := range object {
 		if slices.Contains(rule.except, name) || SecretName(name) {
@@ -277,7 +277,7 @@ func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 		}
 		text, ok := textOf(f.value)
 		if !ok {
-			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value))
+			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value), f.from)
 			continue
 		}
 		if text = CanonicalID(rule.Kind, text); text == "" {
@@ -292,8 +292,8 @@ func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 	return Identifier{}, false
 }
 
-func (r *applying) note(member, misfit string) {
-	if note := member + ": " + misfit; !slices.Contains(r.notes, note) {
+func (r *applying) note(member, misfit string, from *alternative) {
+	if note := (Note{Member: member, Misfit: misfit, from: from}); !slices.ContainsFunc(r.notes, note.says) {
 		r.notes = append(r.notes, note)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"muster/adapters"
 	"muster/config"
 )
 
@@ -354,17 +355,15 @@ func TestSystemDefinitions(t *testing.T) {
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%d definitions, %v", len(found), err)
 	}
-	report, err := config.Check(t.Context(), found[0])
-	if err != nil {
-		t.Fatal(err)
+	report := config.Check(t.Context(), found, false)[0]
+	if report.Err != nil {
+		t.Fatal(report.Err)
 	}
 	if len(report.Tests) != 7 {
 		t.Errorf("%d inline tests, want 7", len(report.Tests))
 	}
-	for _, test := range report.Tests {
-		if len(test.Failures) > 0 {
-			t.Errorf("%s: %s", test.Name, strings.Join(test.Failures, "; "))
-		}
+	for _, problem := range adapters.Problems(report.Tests) {
+		t.Error(problem)
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +23,10 @@ import (
 // auth is what a definition says under `auth`: headers that are always the
 // same, or a token that is fetched first.
 type auth struct {
-	send  []parameter // headers; {token} in them is what fetch brings
-	basic *basicAuth
-	fetch *tokenRequest
+	send   []parameter // headers; {token} in them is what fetch brings, or the caller's
+	basic  *basicAuth
+	fetch  *tokenRequest
+	caller *callerAuth // the credential is the caller's
 }
 
 type basicAuth struct{ username, password template }
@@ -38,6 +41,7 @@ type tokenRequest struct {
 	headers   []parameter
 	token     normalize.Paths
 	expiresIn normalize.Paths
+	exchange  *exchange // the caller's token is its subject
 }
 
 // tokenless is how long a token is kept whose reply states no lifetime.
@@ -56,24 +60,38 @@ type credential struct {
 
 	flight singleflight.Group
 	mu     sync.Mutex
-	kept   token
+	kept   map[string]*token // by whose they are: one caller's are never another's
 }
 
 type token struct {
 	text    string
 	expires time.Time
+	used    time.Time
 }
+
+// ours is the owner of the tokens that no caller's token is exchanged for.
+const ours = ""
+
+// maxTokens bounds how many tokens are kept of one source's callers. Of more, the
+// one that has not been used for longest goes.
+const maxTokens = 1024
 
 // authorize gives a request what the upstream wants to see, and returns the
 // token it used, "" for none.
-func (c *credential) authorize(ctx context.Context, r *http.Request) (string, error) {
+func (c *credential) authorize(ctx context.Context, r *http.Request, caller *Caller) (string, error) {
+	if fault := c.admit(caller); fault != nil {
+		return "", fault
+	}
 	v := values{settings: c.settings}
-	if c.auth.fetch != nil {
-		text, err := c.token(ctx)
+	switch {
+	case c.auth.fetch != nil:
+		text, err := c.token(ctx, caller)
 		if err != nil {
 			return "", err
 		}
 		v.token = text
+	case c.auth.caller != nil:
+		v.token = caller.Token.Reveal()
 	}
 	if c.auth.basic != nil {
 		if err := c.auth.basic.set(r, &v, false); err != nil {
@@ -108,17 +126,18 @@ func (b *basicAuth) set(r *http.Request, v *values, formEncoded bool) error {
 
 // token is the one kept, or a new one. All who wait share one fetch, which goes
 // on when the first of them leaves.
-func (c *credential) token(ctx context.Context) (string, error) {
-	if kept := c.current(); kept != "" {
+func (c *credential) token(ctx context.Context, caller *Caller) (string, error) {
+	owner := c.owner(caller)
+	if kept := c.current(owner); kept != "" {
 		return kept, nil
 	}
-	fetched := c.flight.DoChan("", func() (any, error) {
-		if kept := c.current(); kept != "" {
+	fetched := c.flight.DoChan(owner, func() (any, error) {
+		if kept := c.current(owner); kept != "" {
 			return kept, nil
 		}
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTimeout)
 		defer cancel()
-		return c.fetch(detached)
+		return c.fetch(detached, caller)
 	})
 	select {
 	case <-ctx.Done():
@@ -132,29 +151,56 @@ func (c *credential) token(ctx context.Context) (string, error) {
 // tokenTimeout bounds a fetch that nobody may be waiting for any more.
 const tokenTimeout = 10 * time.Second
 
-func (c *credential) current() string {
+// owner is whose the token is that a caller is served with.
+func (c *credential) owner(caller *Caller) string {
+	if c.auth.caller == nil {
+		return ours
+	}
+	return caller.owner()
+}
+
+func (c *credential) current(owner string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Now().Before(c.kept.expires) {
-		return c.kept.text
+	now, kept := time.Now(), c.kept[owner]
+	if kept == nil || !now.Before(kept.expires) {
+		return ""
 	}
-	return ""
+	kept.used = now
+	return kept.text
+}
+
+// keep remembers a token, and makes room for it.
+func (c *credential) keep(owner string, fresh *token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.kept, func(_ string, t *token) bool { return !fresh.used.Before(t.expires) })
+	if _, known := c.kept[owner]; !known && len(c.kept) >= maxTokens {
+		delete(c.kept, slices.MinFunc(slices.Collect(maps.Keys(c.kept)), func(a, b string) int {
+			return c.kept[a].used.Compare(c.kept[b].used)
+		}))
+	}
+	if c.kept == nil {
+		c.kept = map[string]*token{}
+	}
+	c.kept[owner] = fresh
 }
 
 // renewable tells whether a token that was refused can be replaced.
 func (c *credential) renewable() bool { return c.auth.fetch != nil }
 
 // forget drops a token that was refused, unless somebody has replaced it already.
-func (c *credential) forget(refused string) {
+func (c *credential) forget(caller *Caller, refused string) {
+	owner := c.owner(caller)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kept.text == refused {
-		c.kept = token{}
+	if kept := c.kept[owner]; kept != nil && kept.text == refused {
+		delete(c.kept, owner)
 	}
 }
 
-func (c *credential) fetch(ctx context.Context) (string, error) {
-	request, err := c.tokenRequest(markToken(ctx))
+func (c *credential) fetch(ctx context.Context, caller *Caller) (string, error) {
+	request, err := c.tokenRequest(markToken(ctx), caller)
 	if err != nil {
 		return "", Fail(Misconfigured, "the token request is incomplete", err)
 	}
@@ -168,7 +214,11 @@ func (c *credential) fetch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", transportFault(ctx, err, "reading a token")
 	}
+	exchange := c.auth.fetch.exchange
 	if fault := tokenFault(response); fault != nil {
+		if exchange != nil {
+			exchange.classify(fault, content)
+		}
 		return "", fault
 	}
 	tree, err := normalize.ParseJSON(content)
@@ -180,9 +230,17 @@ func (c *credential) fetch(ctx context.Context) (string, error) {
 	if text == "" {
 		return "", Fail(Malformed, "the token reply has no token", nil)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kept = token{text, time.Now().Add(tokenLifetime(c.auth.fetch.expiresIn.Text(at)))}
+	now := time.Now()
+	expires := now.Add(tokenLifetime(c.auth.fetch.expiresIn.Text(at)))
+	if exchange != nil {
+		if exchange.unfit(at) {
+			return "", Fail(Malformed, "the token reply's token is no bearer token of the type asked for", nil)
+		}
+		if ends := caller.Expires; !ends.IsZero() && ends.Before(expires) { // what is made of a token does not outlive it
+			expires = ends
+		}
+	}
+	c.keep(c.owner(caller), &token{text, expires, now})
 	return text, nil
 }
 
@@ -214,8 +272,8 @@ func tokenLifetime(expiresIn string) time.Duration {
 	return lifetime - min(30*time.Second, lifetime/10)
 }
 
-func (c *credential) tokenRequest(ctx context.Context) (*http.Request, error) {
-	v := values{settings: c.settings}
+func (c *credential) tokenRequest(ctx context.Context, caller *Caller) (*http.Request, error) {
+	v := values{query: Query{Caller: caller}, settings: c.settings}
 	t := c.auth.fetch
 	address, err := t.endpoint.url(&v, t.query)
 	if err != nil {
@@ -255,50 +313,86 @@ func (c *credential) tokenRequest(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
+// AuthType is how a credential is written: exactly one kind.
+func AuthType(c *normalize.Compiler) document.Type[auth] {
+	return document.Object(func() []document.Key[auth] { return authKeys(c) }).With(func(_ auth, n *document.Node) {
+		if n.Kind() == document.Mapping && len(n.Fields()) != 1 {
+			n.Errorf("exactly one auth kind is needed here, found %d", len(n.Fields()))
+		}
+	})
+}
+
+// conceal takes a token out of what an upstream says of a failure: one that
+// repeats what it was sent must not bring it into a log, or before a caller.
+func conceal(token string, faults ...*Fault) {
+	const aWord = 8 // what is shorter may stand in any text
+	if len(token) < aWord {
+		return
+	}
+	for _, f := range faults {
+		if f == nil {
+			continue
+		}
+		f.Detail.Details = slices.Clone(f.Detail.Details)
+		texts := []*string{&f.Detail.Code, &f.Detail.Message, &f.Detail.Hint, &f.Detail.Ref, &f.Detail.Subject}
+		for i := range f.Detail.Details {
+			texts = append(texts, &f.Detail.Details[i])
+		}
+		for _, text := range texts {
+			*text = strings.ReplaceAll(*text, token, masked)
+		}
+	}
+}
+
 // authKeys is the table of the auth kinds; a definition has exactly one.
 func authKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{
-		{Name: "none", About: "true: the upstream asks for no credential", Read: func(_ *auth, n *document.Node) {
+		{Name: "none", About: "true: the upstream asks for no credential", Form: document.Yes(), Read: func(_ *auth, n *document.Node) {
 			if !n.Bool() && strings.EqualFold(n.Text(), "false") { // anything else has been reported
 				n.Errorf("none: false says nothing").Suggest("name the auth kind instead")
 			}
 		}},
-		{Name: "bearer", About: "a token that does not change", Read: func(a *auth, n *document.Node) {
-			t := append(template{{literal: "Bearer "}}, parseTemplate(n, n.Text(), 0, inAuth())...)
+		{Name: "bearer", About: "a token that does not change", Form: inAuth().form(), Read: func(a *auth, n *document.Node) {
+			t := append(template{{literal: "Bearer "}}, authText(n)...)
 			a.send = []parameter{{"Authorization", t}}
 		}},
-		{Name: "header", About: "{NAME: value}: headers of the upstream's own", Read: func(a *auth, n *document.Node) { a.send = parseHeaders(n, inAuth()) }},
-		{Name: "basic", About: "{username, password}", Read: func(a *auth, n *document.Node) {
-			a.basic = &basicAuth{}
-			document.Decode(n, a.basic, []document.Key[basicAuth]{
-				{Name: "username", About: "who we are", Required: true, Read: func(b *basicAuth, n *document.Node) { b.username = authText(n) }},
-				{Name: "password", About: "how we prove it", Required: true, Read: func(b *basicAuth, n *document.Node) { b.password = authText(n) }},
-			})
-		}},
-		{Name: "client_credentials", About: "OAuth 2.0 client credentials (RFC 6749, 4.4)", Read: func(a *auth, n *document.Node) {
-			var g grant
-			document.Decode(n, &g, append(grantKeys(), clientSecretKey(true)))
-			a.fetch, a.send = g.request("client_credentials"), sendBearer()
-		}},
-		{Name: "password", About: "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", Read: func(a *auth, n *document.Node) {
-			var g grant
-			document.Decode(n, &g, append(grantKeys(), clientSecretKey(false), // a public client has none
-				document.Key[grant]{Name: "username", About: "of the account that looks people up", Required: true, Read: func(g *grant, n *document.Node) { g.username = authText(n) }},
-				document.Key[grant]{Name: "password", About: "of that account", Required: true, Read: func(g *grant, n *document.Node) { g.password = authText(n) }},
-			))
-			a.fetch, a.send = g.request("password"), sendBearer()
-		}},
-		{Name: "api_token", About: "a long-lived token is exchanged for a short-lived one", Read: func(a *auth, n *document.Node) {
-			a.fetch, a.send = &tokenRequest{}, sendBearer()
-			document.Decode(n, a, apiTokenKeys(c))
-			if n.Field("form") != nil && n.Field("json") != nil {
-				n.Field("json").Errorf("an exchange has one body: form or json").Suggest("remove one of them")
-			}
-		}},
+		document.Of("header", "headers of the upstream's own", headers(inAuth()), func(a *auth) *[]parameter { return &a.send }),
+		document.Of("basic", "user name and password (RFC 7617)", document.Pointer(document.Object(basicKeys)), func(a *auth) **basicAuth { return &a.basic }),
+		grantKey("client_credentials", "OAuth 2.0 client credentials (RFC 6749, 4.4)", func() []document.Key[grant] {
+			return append(grantKeys(), clientSecretKey().Must())
+		}),
+		grantKey("password", "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", func() []document.Key[grant] {
+			return append(grantKeys(), clientSecretKey(), // which a public client has not
+				document.Of("username", "of the account that looks people up", authTemplate(), func(g *grant) *template { return &g.username }).Must(),
+				document.Of("password", "of that account", authTemplate(), func(g *grant) *template { return &g.password }).Must(),
+			)
+		}),
+		callerKey(),
+		exchangeKey(),
+		apiTokenKey(c),
 	}
 }
 
+func basicKeys() []document.Key[basicAuth] {
+	return []document.Key[basicAuth]{
+		document.Of("username", "who we are", authTemplate(), func(b *basicAuth) *template { return &b.username }).Must(),
+		document.Of("password", "how we prove it", authTemplate(), func(b *basicAuth) *template { return &b.password }).Must(),
+	}
+}
+
+// grantKey is an auth kind that asks a token endpoint by an OAuth 2.0 grant.
+func grantKey(name, about string, keys func() []document.Key[grant]) document.Key[auth] {
+	typ := document.Object(keys)
+	return document.Key[auth]{Name: name, About: about, Form: typ.Form, Read: func(a *auth, n *document.Node) {
+		var g grant
+		typ.Read(&g, n)
+		a.fetch, a.send = g.request(name), sendBearer()
+	}}
+}
+
 func authText(n *document.Node) template { return parseTemplate(n, n.Text(), 0, inAuth()) }
+
+func authTemplate() document.Type[template] { return text(inAuth()) }
 
 func sendBearer() []parameter {
 	return []parameter{{"Authorization", template{{literal: "Bearer "}, {ref: reference{space: "token"}}}}}
@@ -306,36 +400,31 @@ func sendBearer() []parameter {
 
 // grant is what an OAuth 2.0 grant says.
 type grant struct {
-	endpoint                                 Lookup
-	clientID, clientSecret, scopes, audience template
-	username, password                       template
-	style                                    string
-	params                                   []parameter
+	endpoint                         Lookup
+	clientID, clientSecret, audience template
+	scopes                           []template
+	username, password               template
+	style                            string
+	params                           []parameter
+	exchange                         exchange
 }
 
 func grantKeys() []document.Key[grant] {
 	return []document.Key[grant]{
-		{Name: "token_url", About: "the token endpoint", Required: true, Read: func(g *grant, n *document.Node) {
+		{Name: "token_url", About: "the token endpoint", Required: true, Form: document.Matching("https://…", "^https://"), Read: func(g *grant, n *document.Node) {
 			g.endpoint = parseEndpoint(n, inAuth(), inAuth())
 			g.endpoint.method = http.MethodPost
 		}},
-		{Name: "client_id", About: "our name at the token endpoint", Required: true, Read: func(g *grant, n *document.Node) { g.clientID = authText(n) }},
-		{Name: "scopes", About: "scopes to ask for", Read: func(g *grant, n *document.Node) {
-			for i, item := range n.OneOrMore() {
-				if i > 0 {
-					g.scopes = append(g.scopes, templatePart{literal: " "})
-				}
-				g.scopes = append(g.scopes, authText(item)...)
-			}
-		}},
-		{Name: "audience", About: "the API that the token is for", Read: func(g *grant, n *document.Node) { g.audience = authText(n) }},
-		{Name: "style", About: "how the client proves itself: basic (a header) or post (the form)", Read: func(g *grant, n *document.Node) { g.style = n.OneOf("basic", "post") }},
-		{Name: "params", About: "further form parameters", Read: func(g *grant, n *document.Node) { g.params = parseParameters(n, inAuth()) }},
+		document.Of("client_id", "our name at the token endpoint", authTemplate(), func(g *grant) *template { return &g.clientID }).Must(),
+		document.Of("scopes", "scopes to ask for", document.OneOrMore(authTemplate()), func(g *grant) *[]template { return &g.scopes }),
+		document.Of("audience", "the API that the token is for", authTemplate(), func(g *grant) *template { return &g.audience }),
+		document.Of("style", "how the client proves itself: basic (a header) or post (the form)", document.OneOf("basic", "post"), func(g *grant) *string { return &g.style }).Or("basic"),
+		document.Of("params", "further form parameters", parameters(inAuth()), func(g *grant) *[]parameter { return &g.params }),
 	}
 }
 
-func clientSecretKey(required bool) document.Key[grant] {
-	return document.Key[grant]{Name: "client_secret", About: "how we prove it", Required: required, Read: func(g *grant, n *document.Node) { g.clientSecret = authText(n) }}
+func clientSecretKey() document.Key[grant] {
+	return document.Of("client_secret", "how we prove it", authTemplate(), func(g *grant) *template { return &g.clientSecret })
 }
 
 // request is the token request of a grant type.
@@ -357,8 +446,8 @@ func (g *grant) request(grantType string) *tokenRequest {
 	default:
 		t.basic = &basicAuth{g.clientID, g.clientSecret}
 	}
-	if g.scopes != nil {
-		t.form = append(t.form, parameter{"scope", g.scopes})
+	if len(g.scopes) > 0 {
+		t.form = append(t.form, parameter{"scope", joined(g.scopes, " ")})
 	}
 	if g.audience != nil {
 		t.form = append(t.form, parameter{"audience", g.audience})
@@ -376,19 +465,40 @@ func mustPaths(text string) normalize.Paths {
 	return normalize.Paths{path}
 }
 
+// joined is one template of several.
+func joined(all []template, by string) template {
+	var one template
+	for i, t := range all {
+		if i > 0 {
+			one = append(one, templatePart{literal: by})
+		}
+		one = append(one, t...)
+	}
+	return one
+}
+
+// apiTokenKey is the auth kind of upstreams with a token service of their own.
+func apiTokenKey(c *normalize.Compiler) document.Key[auth] {
+	typ := document.Object(func() []document.Key[auth] { return apiTokenKeys(c) })
+	return document.Key[auth]{Name: "api_token", About: "a long-lived token is exchanged for a short-lived one", Form: typ.Form, Read: func(a *auth, n *document.Node) {
+		a.fetch, a.send = &tokenRequest{}, sendBearer()
+		typ.Read(a, n)
+		if n.Field("form") != nil && n.Field("json") != nil {
+			n.Field("json").Errorf("an exchange has one body: form or json").Suggest("remove one of them")
+		}
+	}}
+}
+
 func apiTokenKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{
-		{Name: "request", About: "METHOD https://… of the exchange", Required: true, Read: func(a *auth, n *document.Node) { a.fetch.endpoint = parseEndpoint(n, inAuth(), inAuth()) }},
-		{Name: "form", About: "form parameters of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.form = parseParameters(n, inAuth()) }},
-		{Name: "json", About: "JSON body of the exchange", Read: func(a *auth, n *document.Node) {
-			b := parseBody(n, inAuth())
-			a.fetch.json = &b
-		}},
-		{Name: "query", About: "query parameters of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.query = parseParameters(n, inAuth()) }},
-		{Name: "headers", About: "headers of the exchange", Read: func(a *auth, n *document.Node) { a.fetch.headers = parseHeaders(n, inAuth()) }},
-		{Name: "token", About: "path of the token in the reply", Required: true, Read: func(a *auth, n *document.Node) { a.fetch.token = c.Paths(n) }},
-		{Name: "expires_in", About: "path of its lifetime in seconds", Read: func(a *auth, n *document.Node) { a.fetch.expiresIn = c.Paths(n) }},
-		{Name: "send", About: "headers that carry it; default {Authorization: \"Bearer {token}\"}", Read: func(a *auth, n *document.Node) { a.send = parseHeaders(n, inSend()) }},
+		document.Of("request", "METHOD https://… of the exchange", endpointType(inAuth(), inAuth()), func(a *auth) *Lookup { return &a.fetch.endpoint }).Must(),
+		document.Of("form", "form parameters of the exchange", parameters(inAuth()), func(a *auth) *[]parameter { return &a.fetch.form }),
+		document.Of("json", "JSON body of the exchange", document.Pointer(jsonBody(inAuth())), func(a *auth) **body { return &a.fetch.json }),
+		document.Of("query", "query parameters of the exchange", parameters(inAuth()), func(a *auth) *[]parameter { return &a.fetch.query }),
+		document.Of("headers", "headers of the exchange", headers(inAuth()), func(a *auth) *[]parameter { return &a.fetch.headers }),
+		document.Of("token", "path of the token in the reply", c.PathsType(), func(a *auth) *normalize.Paths { return &a.fetch.token }).Must(),
+		document.Of("expires_in", "path of its lifetime in seconds; without one it is kept for five minutes", c.PathsType(), func(a *auth) *normalize.Paths { return &a.fetch.expiresIn }),
+		document.Of("send", "headers that carry it; without it Authorization: Bearer {token}", headers(inSend()), func(a *auth) *[]parameter { return &a.send }),
 	}
 }
 
@@ -416,6 +526,9 @@ func (a *auth) templates() []template {
 		if b != nil {
 			all = append(all, b.username, b.password)
 		}
+	}
+	if a.caller != nil {
+		all = append(all, a.caller.audience)
 	}
 	return all
 }

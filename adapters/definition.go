@@ -30,7 +30,7 @@ type Definition struct {
 	body     *body
 	response response
 	mapping  *normalize.Mapping
-	redact   []normalize.Path
+	redact   normalize.Paths
 	limits   *document.Node
 	tests    []inlineTest
 	secrets  []*document.Node
@@ -50,6 +50,9 @@ type Setting struct {
 
 // Fits tells whether a value has the form that the setting asks for.
 func (s Setting) Fits(value string) bool { return fits(s.Format, value) }
+
+// Position is where the setting is declared, file:line.
+func (s Setting) Position() string { return fmt.Sprintf("%s:%d", s.node.File(), s.node.Line()) }
 
 // TLSFiles are the files and names of the connection to an upstream; empty
 // members mean the system's.
@@ -71,14 +74,15 @@ type Resolved struct {
 	Merged *document.Node // with what it inherits
 	Chain  []string       // its name, then the names of those it was made from
 
-	deployment string // the file of the entry laid over it, "" for none
+	inherited  []*document.Node // the tests of those it was made from: samples alone
+	deployment string           // the file of the entry laid over it, "" for none
 }
 
 // With lays the keys that a deployment's entry writes over the definition's, as
 // whole keys.
 func (r *Resolved) With(entry *document.Node) *Resolved {
 	over := entry.Only("auth", "tls", "headers", "query")
-	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, entry.File()}
+	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, r.inherited, entry.File()}
 }
 
 // Resolve finds a definition in the first library that has it, and what it is
@@ -113,7 +117,11 @@ func resolve(name string, libraries []Library, trail []string) *Resolved {
 			return &Resolved{Own: own, Merged: own, Chain: []string{name}}
 		}
 		merged := document.Overlay(base.Merged.Without("tests", "provider", "use"), own)
-		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...)}
+		inherited := base.inherited
+		if tests := base.Own.Field("tests"); tests.Kind() == document.List {
+			inherited = append([]*document.Node{tests}, inherited...)
+		}
+		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...), inherited: inherited}
 	}
 	return nil
 }
@@ -124,11 +132,12 @@ func Compile(r *Resolved) *Definition {
 	n := r.Merged
 	d := &Definition{Chain: r.Chain, node: r.Merged}
 	c := &normalize.Compiler{}
-	d.response = response{data: mustPaths("."), empty: "malformed"}
+	document.Defaults(&d.response, responseKeys(c))
 	document.Decode(n, d, definitionKeys(c))
 	if n.Field("lookup") != nil && n.Kind() == document.Mapping {
 		d.mapping = c.Mapping(n.Field("profile"), n.Field("ids"))
 		d.check(r)
+		c.CheckCEL(r.Own.File(), d.samples(r))
 	}
 	content := sha256.New()
 	writeContent(content, n.Without("tests", "about", "limits", "redact"))
@@ -160,65 +169,67 @@ func writeContent(w io.Writer, n *document.Node) {
 
 var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
+// Form is how a definition's file is written.
+func Form() document.Form {
+	return document.KeysOf(func() []document.Member { return document.Members(definitionKeys(&normalize.Compiler{})) })
+}
+
 func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 	return []document.Key[Definition]{
-		{Name: "provider", About: "the definition's name, [a-z][a-z0-9-]*", Required: true, Read: func(d *Definition, n *document.Node) {
-			if d.Name = n.Text(); !providerName.MatchString(d.Name) {
-				n.Errorf("not a provider's name: %q", d.Name).Suggest("lower-case letters, digits and hyphens, a letter first")
-			}
-		}},
-		{Name: "about", About: "one line, with the document it was written from", Read: func(d *Definition, n *document.Node) { d.About = n.Text() }},
-		{Name: "use", About: "start from that definition's keys", Read: func(_ *Definition, n *document.Node) { n.Text() }},
-		{Name: "settings", About: "what a deployment fills in", Read: func(d *Definition, n *document.Node) {
-			for _, f := range n.Fields() {
-				s := Setting{Name: f.Key.Text(), Format: "text", node: f.Key}
-				if f.Value.Kind() != document.Null {
-					document.Decode(f.Value, &s, settingKeys())
-				}
-				d.settings = append(d.settings, s)
-			}
-		}},
-		{Name: "auth", About: "what the upstream wants to see; exactly one kind", Required: true, Read: func(d *Definition, n *document.Node) {
-			document.Decode(n, &d.auth, authKeys(c))
-			if n.Kind() == document.Mapping && len(n.Fields()) != 1 {
-				n.Errorf("exactly one auth kind is needed here, found %d", len(n.Fields()))
-			}
-		}},
-		{Name: "tls", About: "certificates and names of the connection", Read: func(d *Definition, n *document.Node) { document.Decode(n, &d.tls, tlsKeys()) }},
-		{Name: "lookup", About: "METHOD https://…, or a list of which the first feasible is sent", Required: true, Read: func(d *Definition, n *document.Node) {
-			for _, item := range n.OneOrMore() {
-				d.lookups = append(d.lookups, parseEndpoint(item, inRequest(), inHost()))
-			}
-		}},
-		{Name: "headers", About: "added to every lookup", Read: func(d *Definition, n *document.Node) { d.headers = parseHeaders(n, inRequest()) }},
-		{Name: "query", About: "added to every lookup", Read: func(d *Definition, n *document.Node) { d.query = parseParameters(n, inRequest()) }},
-		{Name: "json", About: "body of a POST lookup", Read: func(d *Definition, n *document.Node) {
-			b := parseBody(n, inRequest())
-			d.body = &b
-		}},
-		{Name: "response", About: "what is success, where the record is, what errors mean", Read: func(d *Definition, n *document.Node) { document.Decode(n, &d.response, responseKeys(c)) }},
-		{Name: "ids", About: "identifiers this source yields", Read: func(*Definition, *document.Node) {}},
-		{Name: "profile", About: "the canonical profile's own members", Read: func(*Definition, *document.Node) {}},
-		{Name: "redact", About: "paths masked in `lookup --explain`, traces and logs", Read: func(d *Definition, n *document.Node) { d.redact = c.Paths(n) }},
-		{Name: "limits", About: "how it is asked", Read: func(d *Definition, n *document.Node) {
+		document.Of("provider", "the definition's name", name(), func(d *Definition) *string { return &d.Name }).Must(),
+		document.Of("about", "one line, with the document it was written from", document.Text(), func(d *Definition) *string { return &d.About }),
+		{Name: "use", About: "start from that definition's keys; a key written here replaces the whole inherited one; tests are not inherited", Form: name().Form, Read: func(_ *Definition, n *document.Node) { n.Text() }},
+		document.Of("settings", "what a deployment fills in, used as {settings.NAME}", settingsType(), func(d *Definition) *[]Setting { return &d.settings }),
+		document.Of("auth", "what the upstream wants to see; exactly one kind", AuthType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
+		document.Of("tls", "certificates and names of the connection", TLSType(), func(d *Definition) *TLSFiles { return &d.tls }),
+		document.Of("lookup", "the call, or a list of which the first whose identifiers are at hand is sent", document.OneOrMore(endpointType(inRequest(), inHost())), func(d *Definition) *[]Lookup { return &d.lookups }).Must().UnlessGiven("use"),
+		document.Of("headers", "added to every lookup; one whose value is absent is left out", HeadersType(), func(d *Definition) *[]parameter { return &d.headers }),
+		document.Of("query", "added to every lookup; one whose value is absent is left out", QueryType(), func(d *Definition) *[]parameter { return &d.query }),
+		document.Of("json", "body of a POST lookup, with placeholders inside its texts", document.Pointer(jsonBody(inRequest())), func(d *Definition) **body { return &d.body }),
+		document.Of("response", "what is success, where the record is, what errors mean", document.Object(func() []document.Key[response] { return responseKeys(c) }), func(d *Definition) *response { return &d.response }),
+		{Name: "ids", About: "identifiers this source yields, by kind; self is the source's own", Form: c.IDsForm(), Read: func(*Definition, *document.Node) {}},
+		{Name: "profile", About: "the canonical profile's own members", Form: c.ProfileForm(), Read: func(*Definition, *document.Node) {}},
+		document.Of("redact", "paths masked in `lookup --explain`, traces and logs, besides names such as password, secret and token", c.PathsType(), func(d *Definition) *normalize.Paths { return &d.redact }),
+		{Name: "limits", About: "how it is asked; over the gateway's, key by key", Form: LimitsType().Form, Read: func(d *Definition, n *document.Node) {
 			scratch := DefaultLimits()
 			ReadLimits(&scratch, n)
 			d.limits = n
 		}},
-		{Name: "tests", About: "inline tests, which are also samples of the replies", Read: func(d *Definition, n *document.Node) {
-			for _, item := range n.Items() {
-				d.tests = append(d.tests, readInlineTest(item))
-			}
-		}},
+		document.Of("tests", "inline tests, which are also samples of the replies", document.Items(inlineTestType()), func(d *Definition) *[]inlineTest { return &d.tests }).UnlessGiven("use"),
 	}
+}
+
+// name is what a definition is called.
+func name() document.Type[string] {
+	form := document.Matching("lower-case letters, digits and hyphens, a letter first", providerName.String()).Like("acme-hr")
+	return document.Type[string]{Form: form, Read: func(into *string, n *document.Node) {
+		if *into = n.Text(); !providerName.MatchString(*into) {
+			n.Errorf("not a provider's name: %q", *into).Suggest("lower-case letters, digits and hyphens, a letter first")
+		}
+	}}
+}
+
+func settingsType() document.Type[[]Setting] {
+	setting := document.Object(settingKeys)
+	form := document.NamesOf(document.AnyOf("what the setting is, or nothing", setting.Form, document.Empty())).Like("{host: {format: host, required: true}}")
+	return document.Type[[]Setting]{Form: form, Read: func(into *[]Setting, n *document.Node) {
+		for _, f := range n.Fields() {
+			s := Setting{Name: f.Key.Text(), node: f.Key}
+			document.Defaults(&s, settingKeys())
+			if f.Value.Kind() != document.Null {
+				setting.Read(&s, f.Value)
+			}
+			*into = append(*into, s)
+		}
+	}}
 }
 
 func settingKeys() []document.Key[Setting] {
 	return []document.Key[Setting]{
-		{Name: "about", About: "what to write here", Read: func(s *Setting, n *document.Node) { s.About = n.Text() }},
-		{Name: "format", About: "what its value looks like", Read: func(s *Setting, n *document.Node) { s.Format = n.OneOf(formats()...) }},
-		{Name: "required", About: "whether a deployment must fill it in", Read: func(s *Setting, n *document.Node) { s.Required = n.Bool() }},
-		{Name: "default", About: "its value where a deployment says nothing", Read: func(s *Setting, n *document.Node) {
+		document.Of("about", "what to write here", document.Text(), func(s *Setting) *string { return &s.About }),
+		document.Of("format", "what its value looks like", document.OneOf(formats()...), func(s *Setting) *string { return &s.Format }).Or("text"),
+		document.Of("required", "whether a deployment must fill it in", document.Switch(), func(s *Setting) *bool { return &s.Required }).Or("false"),
+		{Name: "default", About: "its value where a deployment says nothing", Form: document.Text().Form, Read: func(s *Setting, n *document.Node) {
 			if s.Default = n.Text(); !fits(s.Format, s.Default) {
 				n.Errorf("the default is not of the format %s", s.Format)
 			}
@@ -226,14 +237,22 @@ func settingKeys() []document.Key[Setting] {
 	}
 }
 
+// TLSType is how the files and names of a connection are written.
+func TLSType() document.Type[TLSFiles] { return document.Object(tlsKeys) }
+
 func tlsKeys() []document.Key[TLSFiles] {
 	return []document.Key[TLSFiles]{
-		{Name: "cert", About: "file of our certificate", Read: func(t *TLSFiles, n *document.Node) { t.Cert = beside(n) }},
-		{Name: "key", About: "file of its key", Read: func(t *TLSFiles, n *document.Node) { t.Key = beside(n) }},
-		{Name: "ca", About: "file of the authorities that the upstream's certificate must come from", Read: func(t *TLSFiles, n *document.Node) { t.CA = beside(n) }},
-		{Name: "server_name", About: "the name its certificate must bear", Read: func(t *TLSFiles, n *document.Node) { t.ServerName = n.Text() }},
-		{Name: "min_version", About: "1.2 or 1.3", Read: func(t *TLSFiles, n *document.Node) { t.MinVersion = n.OneOf("1.2", "1.3") }},
+		document.Of("cert", "file of our certificate", file(), func(t *TLSFiles) *string { return &t.Cert }),
+		document.Of("key", "file of its key", file(), func(t *TLSFiles) *string { return &t.Key }),
+		document.Of("ca", "file of the authorities that the upstream's certificate must come from", file(), func(t *TLSFiles) *string { return &t.CA }),
+		document.Of("server_name", "the name its certificate must bear", document.Text(), func(t *TLSFiles) *string { return &t.ServerName }),
+		document.Of("min_version", "the oldest TLS that will do", document.OneOf("1.2", "1.3"), func(t *TLSFiles) *string { return &t.MinVersion }).Or("1.2"),
 	}
+}
+
+// file is a path, as the file that writes it means it.
+func file() document.Type[string] {
+	return document.Type[string]{Form: document.AnyValue("a path, relative to this file"), Read: func(into *string, n *document.Node) { *into = beside(n) }}
 }
 
 // beside is the path that a node writes, as the node's own file means it.
@@ -268,6 +287,7 @@ func (d *Definition) check(r *Resolved) {
 			}
 		}
 	}
+	d.checkNobody(n)
 	d.checkSettings(n)
 	d.checkSecrets(r)
 }
@@ -328,7 +348,7 @@ func (d *Definition) templates(l *Lookup) []template {
 // some, so these are not among what identifiersOf requires.
 func (d *Definition) required(l *Lookup) []template {
 	all := d.sent(l)
-	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+	for _, c := range d.comparisons() {
 		all = append(all, c.want)
 	}
 	return all
@@ -343,7 +363,8 @@ func (d *Definition) sent(l *Lookup) []template {
 	return all
 }
 
-// identifiersOf are the kinds of identifiers without which the lookup cannot be sent.
+// identifiersOf are the kinds of identifiers in the lookup's address and body,
+// without which it cannot be sent; nil for one that names nobody (see ways).
 func (d *Definition) identifiersOf(l *Lookup) []string {
 	var kinds []string
 	for _, t := range d.sent(l) {
@@ -363,7 +384,7 @@ func (d *Definition) optionalIdentifiers() []string {
 	for _, t := range parameterTemplates(d.headers, d.query) {
 		kinds = append(kinds, t.refs("id")...)
 	}
-	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+	for _, c := range d.comparisons() {
 		kinds = append(kinds, c.want.refs("id")...)
 	}
 	return kinds

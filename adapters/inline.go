@@ -35,7 +35,7 @@ type inlineTest struct {
 
 type inlineReply struct {
 	status  int
-	headers map[string]string
+	headers http.Header
 	body    []byte
 }
 
@@ -52,63 +52,108 @@ type inlineExpect struct {
 	retryAfter any
 }
 
-func readInlineTest(n *document.Node) inlineTest {
-	t := inlineTest{node: n, query: Query{IDs: map[string]string{}, Tenant: map[string]string{}}, with: Settings{}}
-	document.Decode(n, &t, inlineTestKeys())
-	return t
+// inlineTestType is how an inline test is written.
+func inlineTestType() document.Type[inlineTest] {
+	typ := document.Object(inlineTestKeys)
+	return document.Type[inlineTest]{Form: typ.Called("test", "what is known, what must be sent, what comes back and what must be made of it"), Read: func(into *inlineTest, n *document.Node) {
+		*into = inlineTest{node: n, query: Query{IDs: map[string]string{}, Tenant: map[string]string{}}, with: Settings{}}
+		typ.Read(into, n)
+	}}
 }
 
 func inlineTestKeys() []document.Key[inlineTest] {
 	return []document.Key[inlineTest]{
-		{Name: "name", About: "what the test shows", Required: true, Read: func(t *inlineTest, n *document.Node) { t.name = n.Text() }},
-		{Name: "with", About: "what is known: id, tenant, settings", Read: func(t *inlineTest, n *document.Node) {
-			document.Decode(n, t, []document.Key[inlineTest]{
-				{Name: "id", About: "identifiers", Read: func(t *inlineTest, n *document.Node) { readTexts(n, func(k, v string) { t.query.IDs[k] = v }) }},
-				{Name: "tenant", About: "the tenant's values", Read: func(t *inlineTest, n *document.Node) { readTexts(n, func(k, v string) { t.query.Tenant[k] = v }) }},
-				{Name: "settings", About: "the deployment's values", Read: func(t *inlineTest, n *document.Node) { readTexts(n, func(k, v string) { t.with[k] = NewSecret(v) }) }},
-			})
-		}},
-		{Name: "now", About: "the time of the test, RFC 3339", Read: func(t *inlineTest, n *document.Node) {
-			at, err := time.Parse(time.RFC3339, n.Text())
-			if err != nil {
-				n.Errorf("not an RFC 3339 time: %q", n.Text()).Suggest("for example 2026-01-02T15:04:05Z")
-			}
-			t.now = at
-		}},
-		{Name: "request", About: "METHOD URL that must be sent; may end in *", Read: func(t *inlineTest, n *document.Node) { t.request = n.Text() }},
-		{Name: "reply", About: "what comes back; without it nothing may be sent", Read: func(t *inlineTest, n *document.Node) {
-			t.reply = &inlineReply{status: http.StatusOK}
-			document.Decode(n, t.reply, inlineReplyKeys())
-			if bodies := n.Only("json", "text", "file"); n.Kind() == document.Mapping && len(bodies.Fields()) > 1 {
-				bodies.Fields()[1].Key.Errorf("a reply has one body: json, text or file").Suggest("remove one of them")
-			}
-		}},
-		{Name: "expect", About: "what must be made of it", Required: true, Read: func(t *inlineTest, n *document.Node) { document.Decode(n, &t.expect, inlineExpectKeys()) }},
+		document.Of("name", "what the test shows", document.Text(), func(t *inlineTest) *string { return &t.name }).Must(),
+		document.Of("with", "what is known", document.Object(inlineWithKeys), func(t *inlineTest) *inlineTest { return t }),
+		document.Of("now", "the time of the test, RFC 3339", instant(), func(t *inlineTest) *time.Time { return &t.now }),
+		document.Of("request", "METHOD URL that must be sent; may end in *", document.Text(), func(t *inlineTest) *string { return &t.request }),
+		document.Of("reply", "what comes back; without it nothing may be sent", document.Pointer(inlineReplyType()), func(t *inlineTest) **inlineReply { return &t.reply }),
+		document.Of("expect", "what must be made of it; all of it is compared", document.Object(inlineExpectKeys), func(t *inlineTest) *inlineExpect { return &t.expect }).Must(),
 	}
 }
 
-func readTexts(n *document.Node, set func(key, value string)) {
-	for _, f := range n.Fields() {
-		set(f.Key.Text(), f.Value.Text())
+func inlineWithKeys() []document.Key[inlineTest] {
+	return []document.Key[inlineTest]{
+		document.Of("id", "identifiers, by kind", texts(), func(t *inlineTest) *map[string]string { return &t.query.IDs }),
+		document.Of("tenant", "the tenant's values", texts(), func(t *inlineTest) *map[string]string { return &t.query.Tenant }),
+		document.Of("caller", "who asks; without it nobody does", testCaller(), func(t *inlineTest) **Caller { return &t.query.Caller }),
+		{Name: "settings", About: "the deployment's values; a secret reads as <secret>", Form: texts().Form, Read: func(t *inlineTest, n *document.Node) {
+			for _, f := range n.Fields() {
+				t.with[f.Key.Text()] = NewSecret(f.Value.Text())
+			}
+		}},
 	}
+}
+
+// manyHeaders are headers of a reply: one that stands several times has a list.
+func manyHeaders() document.Type[http.Header] {
+	return document.Type[http.Header]{Form: document.NamesOf(document.OneOrMoreOf(document.AnyValue("text"))), Read: func(into *http.Header, n *document.Node) {
+		*into = http.Header{}
+		for _, f := range n.Fields() {
+			for _, value := range f.Value.OneOrMore() {
+				into.Add(f.Key.Text(), value.Text())
+			}
+		}
+	}}
+}
+
+// testCaller is `caller: {audiences}`. Who it is and what the token looks like is
+// nothing that a request could show.
+func testCaller() document.Type[*Caller] {
+	typ := document.Object(func() []document.Key[Caller] {
+		return []document.Key[Caller]{
+			document.Of("audiences", "the aud of the caller's token", document.Texts(), func(c *Caller) *[]string { return &c.Audiences }),
+		}
+	})
+	return document.Type[*Caller]{Form: typ.Form, Read: func(into **Caller, n *document.Node) {
+		*into = &Caller{Issuer: masked, Subject: masked, Token: NewSecret(masked)}
+		typ.Read(*into, n)
+	}}
+}
+
+// texts are texts under names of the author's own.
+func texts() document.Type[map[string]string] {
+	return document.Type[map[string]string]{Form: document.NamesOf(document.AnyValue("text")), Read: func(into *map[string]string, n *document.Node) {
+		*into = map[string]string{}
+		for _, f := range n.Fields() {
+			(*into)[f.Key.Text()] = f.Value.Text()
+		}
+	}}
+}
+
+func instant() document.Type[time.Time] {
+	form := document.AnyValue("an instant, RFC 3339").Like("2026-01-02T15:04:05Z")
+	return document.Type[time.Time]{Form: form, Read: func(into *time.Time, n *document.Node) {
+		at, err := time.Parse(time.RFC3339, n.Text())
+		if err != nil {
+			n.Errorf("not an RFC 3339 time: %q", n.Text()).Suggest("for example %s", form.Example)
+		}
+		*into = at
+	}}
+}
+
+func inlineReplyType() document.Type[inlineReply] {
+	return document.Object(inlineReplyKeys).With(func(_ inlineReply, n *document.Node) {
+		if bodies := n.Only("json", "text", "file"); n.Kind() == document.Mapping && len(bodies.Fields()) > 1 {
+			bodies.Fields()[1].Key.Errorf("a reply has one body: json, text or file").Suggest("remove one of them")
+		}
+	})
 }
 
 func inlineReplyKeys() []document.Key[inlineReply] {
+	anything := document.Form{About: "whatever JSON holds"}
 	return []document.Key[inlineReply]{
-		{Name: "http", About: "status, 200 when not said", Read: func(r *inlineReply, n *document.Node) { r.status = int(n.Int(100, 599)) }},
-		{Name: "headers", About: "headers of the reply", Read: func(r *inlineReply, n *document.Node) {
-			r.headers = map[string]string{}
-			readTexts(n, func(k, v string) { r.headers[k] = v })
-		}},
-		{Name: "json", About: "the body, as YAML", Read: func(r *inlineReply, n *document.Node) {
+		document.Of("http", "its status", document.Whole(100, 599), func(r *inlineReply) *int { return &r.status }).Or("200"),
+		document.Of("headers", "its headers; one that stands several times has a list", manyHeaders(), func(r *inlineReply) *http.Header { return &r.headers }),
+		{Name: "json", About: "the body, as YAML", Form: anything, Read: func(r *inlineReply, n *document.Node) {
 			body, err := n.JSON()
 			if err != nil {
 				n.Errorf("the body cannot be written as JSON: %v", err)
 			}
 			r.body = body
 		}},
-		{Name: "text", About: "the body, word for word", Read: func(r *inlineReply, n *document.Node) { r.body = []byte(n.Text()) }},
-		{Name: "file", About: "a file with the body, relative to this one", Read: func(r *inlineReply, n *document.Node) {
+		{Name: "text", About: "the body, word for word", Form: document.Text().Form, Read: func(r *inlineReply, n *document.Node) { r.body = []byte(n.Text()) }},
+		{Name: "file", About: "a file with the body", Form: file().Form, Read: func(r *inlineReply, n *document.Node) {
 			body, err := os.ReadFile(beside(n))
 			if err != nil {
 				n.Errorf("the file %q cannot be read", n.Text())
@@ -119,43 +164,42 @@ func inlineReplyKeys() []document.Key[inlineReply] {
 }
 
 func inlineExpectKeys() []document.Key[inlineExpect] {
-	tree := func(set func(*inlineExpect, any)) func(*inlineExpect, *document.Node) {
-		return func(e *inlineExpect, n *document.Node) {
-			text, err := n.JSON()
-			if err != nil {
-				n.Errorf("this cannot be written as JSON: %v", err)
-				return
-			}
-			value, err := normalize.ParseJSON(text)
-			if err != nil {
-				n.Errorf("this cannot be written as JSON: %v", err)
-			}
-			set(e, value)
-		}
-	}
 	return []document.Key[inlineExpect]{
-		{Name: "outcome", About: "ok, partial, absent or failed", Required: true, Read: func(e *inlineExpect, n *document.Node) {
-			e.outcome = n.OneOf("ok", "partial", "absent", "failed")
-		}},
-		{Name: "kind", About: "the kind of failure", Read: func(e *inlineExpect, n *document.Node) {
-			if _, ok := ParseKind(n.Text()); !ok {
-				n.Errorf("unknown kind %q", n.Text())
-			}
-			e.kind = n.Text()
-		}},
-		{Name: "ids", About: "identifiers yielded", Read: tree(func(e *inlineExpect, v any) { e.ids = v })},
-		{Name: "profile", About: "the source's part of the profile", Read: tree(func(e *inlineExpect, v any) { e.profile = v })},
-		{Name: "error", About: "what the upstream said of its failure", Read: tree(func(e *inlineExpect, v any) { e.err = v })},
-		{Name: "warnings", About: "the upstream's own partial failures", Read: tree(func(e *inlineExpect, v any) { e.warnings = v })},
-		{Name: "retry_after", About: "seconds until it may be asked again", Read: tree(func(e *inlineExpect, v any) { e.retryAfter = v })},
+		document.Of("outcome", "what came of it", document.OneOf("ok", "partial", "absent", "failed"), func(e *inlineExpect) *string { return &e.outcome }).Must(),
+		document.Of("kind", "the kind of failure", anyKind(), func(e *inlineExpect) *string { return &e.kind }),
+		document.Of("ids", "identifiers yielded", tree(), func(e *inlineExpect) *any { return &e.ids }),
+		document.Of("profile", "the source's part of the profile", tree(), func(e *inlineExpect) *any { return &e.profile }),
+		document.Of("error", "what the upstream said of its failure; need not be stated", tree(), func(e *inlineExpect) *any { return &e.err }),
+		document.Of("warnings", "the upstream's own partial failures", tree(), func(e *inlineExpect) *any { return &e.warnings }),
+		document.Of("retry_after", "seconds until it may be asked again; need not be stated", tree(), func(e *inlineExpect) *any { return &e.retryAfter }),
 	}
 }
 
-// TestResult is what came of one inline test.
-type TestResult struct {
-	Name     string
-	Position string   // file:line:column
-	Failures []string // one line per difference; none when it passed
+func anyKind() document.Type[string] {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, k.String())
+	}
+	return document.Type[string]{Form: document.OneOf(names...).Form, Read: func(into *string, n *document.Node) {
+		if _, ok := ParseKind(n.Text()); !ok {
+			n.Errorf("unknown kind %q", n.Text())
+		}
+		*into = n.Text()
+	}}
+}
+
+// tree is whatever JSON holds, as ParseJSON has it.
+func tree() document.Type[any] {
+	return document.Type[any]{Form: document.Form{About: "whatever JSON holds"}, Read: func(into *any, n *document.Node) {
+		text, err := n.JSON()
+		if err != nil {
+			n.Errorf("this cannot be written as JSON: %v", err)
+			return
+		}
+		if *into, err = normalize.ParseJSON(text); err != nil {
+			n.Errorf("this cannot be written as JSON: %v", err)
+		}
+	}}
 }
 
 // RunTests plays the definition's own tests through the engine, with the
@@ -163,42 +207,41 @@ type TestResult struct {
 func (d *Definition) RunTests(ctx context.Context) []TestResult {
 	results := make([]TestResult, 0, len(d.tests))
 	for i := range d.tests {
-		t := &d.tests[i]
-		results = append(results, TestResult{Name: t.name, Position: t.node.Position(), Failures: d.runTest(ctx, t)})
+		results = append(results, d.runTest(ctx, &d.tests[i]))
 	}
 	return results
 }
 
-func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
+func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
+	result := TestResult{Provider: d.Name, Name: t.name, Position: t.node.Position(), test: t}
 	wire := &inlineWire{reply: t.reply}
 	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
-	source.credential.auth = auth{} // credentials are no part of what a test states
+	source.credential.auth = auth{caller: d.auth.caller} // of credentials, a test states only that there is a caller
+	source.noted = func(notes []normalize.Note) { result.Misfits = notes }
 	if !t.now.IsZero() {
 		source.now = func() time.Time { return t.now }
 	}
 	reply, err := source.Fetch(ctx, t.query)
 
-	var failures []string
+	result.Sent = wire.sent
 	switch {
 	case wire.sent == "" && t.reply != nil:
-		failures = append(failures, "nothing was sent, though the test has a reply")
+		result.differ("reply", "something sent, since the test has a reply", "nothing sent")
 	case wire.sent != "" && t.reply == nil:
-		failures = append(failures, "sent "+wire.sent+", though the test has no reply")
+		result.differ("reply", "nothing sent, since the test has no reply", wire.sent)
 	case wire.sent != "" && t.request != "" && !sameRequest(t.request, wire.sent):
-		failures = append(failures, "request: expected "+t.request+", sent "+wire.sent)
+		result.differ("request", t.request, wire.sent)
 	}
-	for _, note := range reply.Notes { // at run time a note, here a mistake: a sample is what the document says
-		failures = append(failures, "does not fit: "+note)
-	}
-	got := renderReply(reply, err, t.now)
-	want := t.expect.tree()
+	result.Got = renderReply(reply, err, t.now)
+	got, want := maps.Clone(result.Got), t.expect.tree()
 	if want["error"] == nil {
 		delete(got, "error")
 	}
 	if want["retry_after"] == nil {
 		delete(got, "retry_after")
 	}
-	return append(failures, difference("", want, got)...)
+	result.Differences = append(result.Differences, difference("", want, got)...)
+	return result
 }
 
 // testSettings are those that a test states; a secret reads as <secret>.
@@ -232,11 +275,7 @@ func (w *inlineWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.reply == nil {
 		return nil, errNothingMayBeSent
 	}
-	header := http.Header{}
-	for name, value := range w.reply.headers {
-		header.Set(name, value)
-	}
-	return &http.Response{StatusCode: w.reply.status, Header: header, Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
+	return &http.Response{StatusCode: w.reply.status, Header: w.reply.headers.Clone(), Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
 }
 
 func (e *inlineExpect) tree() map[string]any {
@@ -340,12 +379,12 @@ func renderDetail(d Detail, child bool) map[string]any {
 	return said
 }
 
-// difference lists where two trees differ, a line for each place.
-func difference(path string, want, got any) []string {
+// difference lists where two trees differ.
+func difference(path string, want, got any) []Difference {
 	wantMap, isMap := want.(map[string]any)
 	gotMap, alsoMap := got.(map[string]any)
 	if isMap && alsoMap {
-		var lines []string
+		var all []Difference
 		keys := slices.Sorted(maps.Keys(wantMap))
 		for key := range gotMap {
 			if _, both := wantMap[key]; !both {
@@ -354,21 +393,21 @@ func difference(path string, want, got any) []string {
 		}
 		slices.Sort(keys)
 		for _, key := range keys {
-			lines = append(lines, difference(strings.TrimPrefix(path+"."+key, "."), wantMap[key], gotMap[key])...)
+			all = append(all, difference(strings.TrimPrefix(path+"."+key, "."), wantMap[key], gotMap[key])...)
 		}
-		return lines
+		return all
 	}
 	wantList, isList := want.([]any)
 	gotList, alsoList := got.([]any)
 	if isList && alsoList && len(wantList) == len(gotList) {
-		var lines []string
+		var all []Difference
 		for i := range wantList {
-			lines = append(lines, difference(fmt.Sprintf("%s[%d]", path, i), wantList[i], gotList[i])...)
+			all = append(all, difference(fmt.Sprintf("%s[%d]", path, i), wantList[i], gotList[i])...)
 		}
-		return lines
+		return all
 	}
 	if w, g := show(want), show(got); w != g {
-		return []string{path + ": expected " + w + ", got " + g}
+		return []Difference{{path, w, g}}
 	}
 	return nil
 }
@@ -382,8 +421,11 @@ func show(v any) string {
 	case map[string]any, []any:
 		return showContainer(v)
 	default:
-		text, _ := json.Marshal(v)
-		return string(text)
+		var b strings.Builder
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(v) // a text, true or false
+		return strings.TrimSuffix(b.String(), "\n")
 	}
 }
 

@@ -47,70 +47,64 @@ type Lifetimes struct {
 
 // DefaultLimits are the gateway's, where nobody says otherwise.
 func DefaultLimits() Limits {
-	return Limits{
-		Timeout:     2 * time.Second,
-		Attempts:    2,
-		Concurrency: 64,
-		Breaker:     Breaker{Failures: 0.5, Window: 20 * time.Second, Min: 20, Open: 15 * time.Second, Probes: 1},
-		Cache:       Lifetimes{TTL: 5 * time.Minute, Stale: time.Hour, Negative: 30 * time.Second},
-		MaxBytes:    1 << 20,
-	}
+	var limits Limits
+	document.Defaults(&limits, limitKeys())
+	return limits
 }
 
 // ReadLimits lays what the node says over limits, key by key.
-func ReadLimits(limits *Limits, n *document.Node) {
-	document.Decode(n, limits, limitKeys())
+func ReadLimits(limits *Limits, n *document.Node) { LimitsType().Read(limits, n) }
+
+// LimitsType is how limits are written.
+func LimitsType() document.Type[Limits] {
+	typ := document.Object(limitKeys)
+	typ.Form = typ.Called("limits", "limits, key by key")
+	return typ
 }
 
 func limitKeys() []document.Key[Limits] {
+	count := document.Whole(1, math.MaxInt32)
 	return []document.Key[Limits]{
-		{Name: "timeout", About: "of one call", Read: func(l *Limits, n *document.Node) { l.Timeout = positive(n) }},
-		{Name: "attempts", About: "calls for one lookup; 1 never repeats", Read: func(l *Limits, n *document.Node) { l.Attempts = int(n.Int(1, 10)) }},
-		{Name: "hedge", About: "a second call is sent after this time; off", Read: func(l *Limits, n *document.Node) {
-			if l.Hedge = 0; !isWord(n, "off") {
-				l.Hedge = positive(n)
-			}
-		}},
-		{Name: "concurrency", About: "calls under way at once", Read: func(l *Limits, n *document.Node) { l.Concurrency = int(n.Int(1, math.MaxInt32)) }},
-		{Name: "rate", About: "calls per time, such as 20/s or 300/m; none", Read: func(l *Limits, n *document.Node) {
-			if l.Rate = (Rate{}); !isWord(n, "none") {
-				l.Rate = readRate(n)
-			}
-		}},
-		{Name: "breaker", About: "when a source is left alone", Read: func(l *Limits, n *document.Node) { document.Decode(n, &l.Breaker, breakerKeys()) }},
-		{Name: "cache", About: "how long records are kept", Read: func(l *Limits, n *document.Node) { document.Decode(n, &l.Cache, lifetimeKeys()) }},
-		{Name: "max_bytes", About: "of a reply, after decompression", Read: func(l *Limits, n *document.Node) {
-			if l.MaxBytes = n.Bytes(); l.MaxBytes == 0 && noBytes.MatchString(n.Text()) {
-				n.Errorf("a reply of no bytes is none")
-			}
-		}},
+		document.Of("timeout", "of one call", positive(), func(l *Limits) *time.Duration { return &l.Timeout }).Or("2s"),
+		document.Of("attempts", "calls for one lookup; 1 never repeats", document.Whole(1, 10), func(l *Limits) *int { return &l.Attempts }).Or("2"),
+		document.Of("hedge", "a second call is sent after this time", unless("off", positive()), func(l *Limits) *time.Duration { return &l.Hedge }).Or("off"),
+		document.Of("concurrency", "calls under way at once", count, func(l *Limits) *int { return &l.Concurrency }).Or("64"),
+		document.Of("rate", "calls per time", unless("none", rate()), func(l *Limits) *Rate { return &l.Rate }).Or("none"),
+		document.Of("breaker", "when a source is left alone", document.Object(breakerKeys), func(l *Limits) *Breaker { return &l.Breaker }),
+		document.Of("cache", "how long records are kept", document.Object(lifetimeKeys), func(l *Limits) *Lifetimes { return &l.Cache }),
+		document.Of("max_bytes", "of a reply, after decompression", someBytes(), func(l *Limits) *int64 { return &l.MaxBytes }).Or("1MiB"),
 	}
 }
 
 func breakerKeys() []document.Key[Breaker] {
+	count := document.Whole(1, math.MaxInt32)
 	return []document.Key[Breaker]{
-		{Name: "failures", About: "share of failing calls that opens it", Read: func(b *Breaker, n *document.Node) {
-			if b.Failures = n.Percent(); b.Failures == 0 && noShare.MatchString(n.Text()) {
-				n.Errorf("a source without a failure would be left alone").Suggest("for example 50%%")
-			}
-		}},
-		{Name: "window", About: "the time over which calls are counted", Read: func(b *Breaker, n *document.Node) { b.Window = positive(n) }},
-		{Name: "min", About: "calls within the window below which it never opens", Read: func(b *Breaker, n *document.Node) { b.Min = int(n.Int(1, math.MaxInt32)) }},
-		{Name: "open", About: "how long it stays open", Read: func(b *Breaker, n *document.Node) { b.Open = positive(n) }},
-		{Name: "probes", About: "calls let through to see whether the source is back", Read: func(b *Breaker, n *document.Node) { b.Probes = int(n.Int(1, math.MaxInt32)) }},
+		document.Of("failures", "share of failing calls that opens it", someShare(), func(b *Breaker) *float64 { return &b.Failures }).Or("50%"),
+		document.Of("window", "the time over which calls are counted", positive(), func(b *Breaker) *time.Duration { return &b.Window }).Or("20s"),
+		document.Of("min", "calls within the window below which it never opens", count, func(b *Breaker) *int { return &b.Min }).Or("20"),
+		document.Of("open", "how long it stays open", positive(), func(b *Breaker) *time.Duration { return &b.Open }).Or("15s"),
+		document.Of("probes", "calls let through to see whether the source is back", count, func(b *Breaker) *int { return &b.Probes }).Or("1"),
 	}
 }
 
 func lifetimeKeys() []document.Key[Lifetimes] {
 	return []document.Key[Lifetimes]{
-		{Name: "ttl", About: "how long a record is fresh; 0s keeps none", Read: func(l *Lifetimes, n *document.Node) { l.TTL = n.Duration() }},
-		{Name: "stale", About: "how long it may stand in after that; 0s never", Read: func(l *Lifetimes, n *document.Node) { l.Stale = n.Duration() }},
-		{Name: "negative", About: "how long \"knows no such person\" is believed", Read: func(l *Lifetimes, n *document.Node) { l.Negative = n.Duration() }},
+		document.Of("ttl", "how long a record is fresh; 0s keeps none", document.Span(), func(l *Lifetimes) *time.Duration { return &l.TTL }).Or("5m"),
+		document.Of("stale", "how long it may stand in after that; 0s never", document.Span(), func(l *Lifetimes) *time.Duration { return &l.Stale }).Or("1h"),
+		document.Of("negative", "how long \"knows no such person\" is believed", document.Span(), func(l *Lifetimes) *time.Duration { return &l.Negative }).Or("30s"),
 	}
 }
 
-func isWord(n *document.Node, word string) bool {
-	return n.Kind() == document.Scalar && n.Text() == word
+// unless is a value, or the word that switches it off.
+func unless[V any](off string, typ document.Type[V]) document.Type[V] {
+	either := document.AnyOf(typ.About+", or "+off, typ.Form, document.Word(off)).Like(typ.Example)
+	return document.Type[V]{Form: either, Read: func(into *V, n *document.Node) {
+		if n.Kind() == document.Scalar && n.Text() == off {
+			*into = *new(V)
+			return
+		}
+		typ.Read(into, n)
+	}}
 }
 
 // noBytes and noShare are the sizes and the shares of nothing; what is no size
@@ -120,15 +114,36 @@ var (
 	noShare = regexp.MustCompile(`^[+-]?[0.]+%$`)
 )
 
-// positive reads a time span that is longer than zero.
-func positive(n *document.Node) time.Duration {
-	span := n.Duration()
-	if span == 0 && n.Kind() == document.Scalar {
-		if written, err := time.ParseDuration(n.Text()); err == nil && written == 0 { // else it has been reported
-			n.Errorf("must be longer than zero")
+func someBytes() document.Type[int64] {
+	return document.Size().With(func(size int64, n *document.Node) {
+		if size == 0 && noBytes.MatchString(n.Text()) {
+			n.Errorf("a reply of no bytes is none")
 		}
-	}
-	return span
+	})
+}
+
+func someShare() document.Type[float64] {
+	return document.Share().With(func(share float64, n *document.Node) {
+		if share == 0 && noShare.MatchString(n.Text()) {
+			n.Errorf("a source without a failure would be left alone").Suggest("for example 50%%")
+		}
+	})
+}
+
+// positive is a time span that is longer than zero.
+func positive() document.Type[time.Duration] {
+	return document.Span().With(func(span time.Duration, n *document.Node) {
+		if span == 0 && n.Kind() == document.Scalar {
+			if written, err := time.ParseDuration(n.Text()); err == nil && written == 0 { // else it has been reported
+				n.Errorf("must be longer than zero")
+			}
+		}
+	})
+}
+
+func rate() document.Type[Rate] {
+	form := document.Matching("calls per second, minute or hour", "^0*[1-9][0-9]*/[smh]$").Like("20/s")
+	return document.Type[Rate]{Form: form, Read: func(into *Rate, n *document.Node) { *into = readRate(n) }}
 }
 
 func readRate(n *document.Node) Rate {

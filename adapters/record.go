@@ -23,15 +23,15 @@ import (
 // concurrent use.
 type Recorder struct {
 	mu        sync.Mutex
-	exchanges []*exchange
+	exchanges []*recordedCall
 	query     Query
 	fault     *Fault
 	begun     bool
 	ended     bool
 }
 
-// exchange is one request and what came back.
-type exchange struct {
+// recordedCall is one request and what came back.
+type recordedCall struct {
 	token   bool
 	request *http.Request
 	sent    []byte
@@ -47,7 +47,7 @@ type exchange struct {
 // Wrap records what passes a transport, and changes nothing of it.
 func (r *Recorder) Wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		e := &exchange{token: forToken(request.Context()), request: request, began: time.Now()}
+		e := &recordedCall{token: forToken(request.Context()), request: request, began: time.Now()}
 		if request.GetBody != nil {
 			if body, err := request.GetBody(); err == nil {
 				e.sent, _ = io.ReadAll(body) // of memory, which does not fail
@@ -105,7 +105,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 type recordedBody struct {
 	io.ReadCloser
 	recorder *Recorder
-	exchange *exchange
+	exchange *recordedCall
 }
 
 func (b *recordedBody) Read(p []byte) (int, error) {
@@ -129,14 +129,14 @@ func (b *recordedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// tokenExchange marks the context of a request for a token.
-type tokenExchange struct{}
+// tokenMark marks the context of a request for a token.
+type tokenMark struct{}
 
 func markToken(ctx context.Context) context.Context {
-	return context.WithValue(ctx, tokenExchange{}, true)
+	return context.WithValue(ctx, tokenMark{}, true)
 }
 
-func forToken(ctx context.Context) bool { return ctx.Value(tokenExchange{}) != nil }
+func forToken(ctx context.Context) bool { return ctx.Value(tokenMark{}) != nil }
 
 // Exchange is a request that was sent and its reply, in a form that its operator
 // may see: it has the person, and no secret.
@@ -206,7 +206,7 @@ var soundsSecret = regexp.MustCompile(`(?i)password|passwd|secret|token|credenti
 
 // shownURL is the address of a request. In a token request every parameter may be
 // the credential.
-func (s *Source) shownURL(e *exchange) string {
+func (s *Source) shownURL(e *recordedCall) string {
 	address := *e.request.URL
 	if address.RawQuery == "" {
 		return address.String()
@@ -222,7 +222,7 @@ func (s *Source) shownURL(e *exchange) string {
 }
 
 // secretPair splits a pair of a query and tells whether it carries a credential.
-func secretPair(e *exchange, pair string) (name, value string, secret bool) {
+func secretPair(e *recordedCall, pair string) (name, value string, secret bool) {
 	name, value, _ = strings.Cut(pair, "=")
 	plain, err := url.QueryUnescape(name)
 	return name, value, err != nil || e.token || soundsSecret.MatchString(plain)
@@ -327,7 +327,7 @@ func jsonText(v any, indent string) string {
 
 // secretTexts replaces each secret of the source, and whatever was sent or got as
 // a credential, wherever it stands and however it is encoded there.
-func (s *Source) secretTexts(exchanges []*exchange) *strings.Replacer {
+func (s *Source) secretTexts(exchanges []*recordedCall) *strings.Replacer {
 	var secrets []string
 	for name, value := range s.settings {
 		if s.isSecret(name) {
@@ -360,7 +360,7 @@ func (s *Source) secretTexts(exchanges []*exchange) *strings.Replacer {
 
 // credentials are what an exchange carried as such. Of those that only sound so, a
 // short one is no secret, and is everywhere.
-func (s *Source) credentials(e *exchange) []string {
+func (s *Source) credentials(e *recordedCall) []string {
 	const short = 6
 	var all []string
 	add := func(text string) {
@@ -412,7 +412,7 @@ func (s *Source) isSecret(name string) bool {
 
 // last is the exchange that the source's outcome was made of: the last that asked
 // for the person and got a whole reply; nil where there is none.
-func (r *Recorder) last() *exchange {
+func (r *Recorder) last() *recordedCall {
 	for _, e := range slices.Backward(r.exchanges) {
 		if !e.token {
 			if e.status == 0 || !e.whole && len(bytes.TrimSpace(e.body)) > 0 {

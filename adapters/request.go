@@ -2,7 +2,6 @@ package adapters
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"muster/config/document"
+	"muster/normalize"
 )
 
 // Lookup is one way of asking an upstream: a method and an address with
@@ -30,7 +30,13 @@ type parameter struct {
 	value template
 }
 
-// endpoint parses "METHOD https://host/path?query" (GET when no method stands).
+// endpointType is how a method and an address are written.
+func endpointType(in, host spaces) document.Type[Lookup] {
+	form := document.Matching("METHOD https://…, GET where no method stands", "^((GET|POST) )?https://").Like("GET https://{settings.host}/users/{id.self}")
+	return document.Type[Lookup]{Form: form, Read: func(into *Lookup, n *document.Node) { *into = parseEndpoint(n, in, host) }}
+}
+
+// parseEndpoint parses "METHOD https://host/path?query" (GET when no method stands).
 func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 	text := n.Text()
 	if n.Kind() != document.Scalar { // which has been reported
@@ -117,6 +123,24 @@ func decoded(n *document.Node, literal string, offset, width int) string {
 	return text
 }
 
+// QueryType is how the parameters of a lookup's query are written.
+func QueryType() document.Type[[]parameter] { return parameters(inRequest()) }
+
+// HeadersType is how the headers of a lookup are written.
+func HeadersType() document.Type[[]parameter] { return headers(inRequest()) }
+
+func parameters(in spaces) document.Type[[]parameter] {
+	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseParameters(n, in) }}
+}
+
+func headers(in spaces) document.Type[[]parameter] {
+	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseHeaders(n, in) }}
+}
+
+func jsonBody(in spaces) document.Type[body] {
+	return document.Type[body]{Form: document.Form{About: "whatever JSON holds; " + in.form().About + " in its texts"}, Read: func(into *body, n *document.Node) { *into = parseBody(n, in) }}
+}
+
 // parseParameters reads a mapping of names to templates.
 func parseParameters(n *document.Node, in spaces) []parameter {
 	var parameters []parameter
@@ -132,7 +156,7 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	headers := parseParameters(n, in)
 	for i, h := range headers {
 		f := n.Fields()[i]
-		if !headerName.MatchString(h.name) {
+		if !normalize.HeaderName(h.name) {
 			f.Key.Errorf("not a header's name: %q", h.name).Suggest("letters, digits and hyphens")
 		}
 		for _, part := range h.value {
@@ -143,9 +167,6 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	}
 	return headers
 }
-
-// headerName is a token (RFC 9110, 5.6.2).
-var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // body is a JSON body with placeholders inside its strings. It is kept as a
 // tree, so that a value can never break out of its string.
@@ -343,7 +364,7 @@ func renderQuery(v *values, parameters []parameter) (string, error) {
 }
 
 // request builds what is sent for a lookup, without the credential.
-func (d *Definition) request(ctx context.Context, l *Lookup, v *values) (*http.Request, error) {
+func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 	address, err := l.url(v, d.query)
 	if err != nil {
 		return nil, err
@@ -354,11 +375,11 @@ func (d *Definition) request(ctx context.Context, l *Lookup, v *values) (*http.R
 			return nil, err
 		}
 	}
-	request := (&http.Request{
+	request := &http.Request{
 		Method: l.method, URL: address, Host: address.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
-	}).WithContext(ctx)
+	}
 	if d.body != nil {
 		setBody(request, content.Bytes(), "application/json")
 	}

@@ -68,7 +68,7 @@ const (
 )
 
 // recorded is the test as it really was, and the tree of all that is personal in it.
-func (d *Definition) recorded(name string, s *Source, q Query, e *exchange) (inlineTest, map[string]any, error) {
+func (d *Definition) recorded(name string, s *Source, q Query, e *recordedCall) (inlineTest, map[string]any, error) {
 	test := inlineTest{name: name, query: Query{IDs: map[string]string{}, Tenant: map[string]string{}}, with: Settings{}}
 	used, _ := s.Choose(q)
 	for _, kind := range used {
@@ -86,9 +86,9 @@ func (d *Definition) recorded(name string, s *Source, q Query, e *exchange) (inl
 		}
 		test.with[setting.Name] = value
 	}
-	test.reply = &inlineReply{status: e.status, headers: map[string]string{}, body: e.body}
+	test.reply = &inlineReply{status: e.status, headers: http.Header{}, body: e.body}
 	if after := e.header.Get("Retry-After"); digits.MatchString(after) {
-		test.reply.headers["Retry-After"] = after
+		test.reply.headers.Set("Retry-After", after)
 	}
 	tree := map[string]any{fakedIDs: asTree(test.query.IDs), fakedTenant: asTree(test.query.Tenant), fakedSettings: d.revealed(test.with)}
 	switch body, err := normalize.ParseJSON(e.body); {
@@ -128,10 +128,10 @@ func (t *inlineTest) take(tree map[string]any) error {
 	for name := range t.with {
 		t.with[name] = NewSecret(strings.ReplaceAll(name, "_", "-") + ".example")
 	}
-	for name, text := range texts(tree[fakedSettings]) {
+	for name, text := range textsOf(tree[fakedSettings]) {
 		t.with[name] = NewSecret(text)
 	}
-	t.query = Query{IDs: texts(tree[fakedIDs]), Tenant: texts(tree[fakedTenant])}
+	t.query = Query{IDs: textsOf(tree[fakedIDs]), Tenant: textsOf(tree[fakedTenant])}
 	body, ok := tree[fakedBody]
 	if !ok {
 		return nil
@@ -160,7 +160,7 @@ func ambiguous(v any) bool {
 	return false
 }
 
-func texts(tree any) map[string]string {
+func textsOf(tree any) map[string]string {
 	members, _ := tree.(map[string]any)
 	all := make(map[string]string, len(members))
 	for name, v := range members {
@@ -390,7 +390,7 @@ func testYAML(t *inlineTest, tree map[string]any, sent string, expect map[string
 		writeFlow(&b, v, indent+2)
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "- name: %s\n", quoted(t.name))
+	fmt.Fprintf(&b, "- name: %s\n", quotedText(t.name))
 	settings := map[string]any{}
 	for name, value := range t.with {
 		settings[name] = value.Reveal()
@@ -405,14 +405,18 @@ func testYAML(t *inlineTest, tree map[string]any, sent string, expect map[string
 		}
 	}
 	if !plainRequest.MatchString(sent) {
-		sent = quoted(sent)
+		sent = quotedText(sent)
 	}
 	fmt.Fprintf(&b, "  request: %s\n  reply:\n", sent)
 	if t.reply.status != http.StatusOK || t.reply.body == nil {
 		fmt.Fprintf(&b, "    http: %s\n", strconv.Itoa(t.reply.status))
 	}
 	if len(t.reply.headers) > 0 {
-		line(4, "headers", asTree(t.reply.headers))
+		headers := map[string]any{}
+		for name := range t.reply.headers {
+			headers[name] = t.reply.headers.Get(name)
+		}
+		line(4, "headers", headers)
 	}
 	if body, ok := tree[fakedBody]; ok {
 		line(4, "json", body)
@@ -499,7 +503,7 @@ func flow(v any) string {
 	case normalize.Number:
 		return string(v)
 	case string:
-		return quoted(v)
+		return quotedText(v)
 	default:
 		return jsonText(v, "") // true, false or null
 	}
@@ -512,11 +516,11 @@ func flowKey(name string) string {
 	if plainKey.MatchString(name) && !slices.Contains([]string{"true", "false", "null", "yes", "off"}, strings.ToLower(name)) {
 		return name
 	}
-	return quoted(name)
+	return quotedText(name)
 }
 
-// quoted is a text in double quotes. What YAML would not have as it is, is escaped.
-func quoted(text string) string {
+// quotedText is a text in double quotes. What YAML would not have as it is, is escaped.
+func quotedText(text string) string {
 	var b strings.Builder
 	for _, r := range jsonText(text, "") {
 		switch {

@@ -86,74 +86,84 @@ type fieldRule struct {
 type fileParts struct {
 	static  Static
 	dynamic dynamic
-	listen  *document.Node
 	notes   []string // what was read and is not in force yet
 }
 
+// Form is how a gateway's file is written.
+func Form() document.Form {
+	return document.KeysOf(func() []document.Member { return document.Members(fileKeys()) })
+}
+
 func fileKeys() []document.Key[fileParts] {
+	static := func(f *fileParts) *Static { return &f.static }
+	dyn := func(f *fileParts) *dynamic { return &f.dynamic }
 	return []document.Key[fileParts]{
-		{Name: "listen", About: "where the gateway answers", Read: func(f *fileParts, n *document.Node) {
-			f.listen = n
-			document.Decode(n, &f.static.Listen, listenKeys())
-		}},
-		{Name: "callers", About: "who may ask", Read: notBuilt[fileParts]("callers' tokens", "remove the key, and let nobody but this machine reach the listeners")},
-		{Name: "tenants", About: "customers, and what the upstreams call them", Required: true, Read: func(f *fileParts, n *document.Node) {
-			if n.Kind() == document.Mapping && len(n.Fields()) == 0 {
-				n.Errorf("no tenant is named").Suggest("for example {acme: {}}")
-			}
-			for _, field := range n.Fields() {
-				t := &tenant{name: field.Key}
-				document.Decode(field.Value, t, tenantKeys())
-				f.dynamic.tenants = append(f.dynamic.tenants, t)
-			}
-		}},
-		{Name: "identifiers", About: "what a caller may send", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic, identifierKeys()) }},
-		{Name: "providers", About: "the sources, in the order of answers", Required: true, Read: func(f *fileParts, n *document.Node) {
-			for _, item := range some(n) {
-				e := &entry{node: item}
-				document.Decode(item, e, entryKeys())
-				f.dynamic.providers = append(f.dynamic.providers, e)
-			}
-		}},
-		{Name: "limits", About: "defaults for every provider", Read: func(f *fileParts, n *document.Node) { adapters.ReadLimits(&f.dynamic.limits, n) }},
-		{Name: "budget", About: "bounds of a whole lookup", Read: func(f *fileParts, n *document.Node) {
-			document.Decode(n, &f.dynamic.budget, []document.Key[budget]{
-				{Name: "total", About: "its time", Read: func(b *budget, n *document.Node) {
-					if b.total = n.Duration(); b.total == 0 && isZero(n) {
-						n.Errorf("a lookup needs some time").Suggest("for example 3s")
-					}
-				}},
-				{Name: "waves", About: "how far a chain of identifiers is followed", Read: func(b *budget, n *document.Node) { b.waves = int(n.Int(1, 10)) }},
-			})
-		}},
-		{Name: "merge", About: "who wins", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic, mergeKeys()) }},
-		{Name: "policies", About: "which members a caller sees", Read: notBuilt[fileParts]("policies", "remove the key: whoever reaches the listeners sees everything, so they are held to loopback")},
-		{Name: "egress", About: "where connections may go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.dynamic.egress, egressKeys()) }},
-		{Name: "cache", About: "how much is remembered", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static, cacheKeys()) }},
-		{Name: "secrets", About: "how often secret files are read again", Read: func(_ *fileParts, n *document.Node) {
-			// All files are looked at more often than anybody may ask for.
-			document.Decode(n, &struct{}{}, []document.Key[struct{}]{{Name: "refresh", About: "at most so long after a change", Read: func(_ *struct{}, n *document.Node) {
-				if span := n.Duration(); span > 0 && span < lookEvery {
-					n.Errorf("files are looked at every %v", lookEvery).Suggest("write %v or more", lookEvery)
-				}
-			}}})
-		}},
-		{Name: "reload", About: "what happens when files change", Read: func(f *fileParts, n *document.Node) {
-			document.Decode(n, &f.dynamic.reload, []document.Key[reload]{
-				{Name: "watch", About: "look for changes; without, SIGHUP alone reloads", Read: func(r *reload, n *document.Node) { r.watch = n.Bool() }},
-				{Name: "test", About: "run the inline tests first", Read: func(r *reload, n *document.Node) { r.test = n.Bool() }},
-			})
-		}},
-		{Name: "telemetry", About: "where traces go", Read: func(f *fileParts, n *document.Node) { document.Decode(n, &f.static.Telemetry, telemetryKeys()) }},
+		document.Of("listen", "where the gateway answers", document.Object(listenKeys), func(f *fileParts) *Listen { return &f.static.Listen }),
+		notBuilt[fileParts]("callers", "who may ask", "callers' tokens", "remove the key, and let nobody but this machine reach the listeners"),
+		document.Of("tenants", "customers by name, and what the upstreams call them", tenantsType(), func(f *fileParts) *[]*tenant { return &f.dynamic.tenants }).Must(),
+		document.Of("identifiers", "what a caller may send", document.Object(identifierKeys), dyn),
+		document.Of("providers", "the sources, in the order of answers", someOf(document.Pointer(entryType())), func(f *fileParts) *[]*entry { return &f.dynamic.providers }).Must(),
+		document.Of("limits", "defaults for every provider", adapters.LimitsType(), func(f *fileParts) *adapters.Limits { return &f.dynamic.limits }),
+		document.Of("budget", "bounds of a whole lookup", document.Object(budgetKeys), func(f *fileParts) *budget { return &f.dynamic.budget }),
+		document.Of("merge", "who wins", document.Object(mergeKeys), dyn),
+		notBuilt[fileParts]("policies", "which members a caller sees", "policies", "remove the key: whoever reaches the listeners sees everything, so they are held to loopback"),
+		document.Of("egress", "where connections may go", document.Object(egressKeys), func(f *fileParts) *adapters.Egress { return &f.dynamic.egress }),
+		document.Of("cache", "how much is remembered", document.Object(cacheKeys), static),
+		document.Of("secrets", "how often secret files are read again", document.Object(secretsKeys), func(f *fileParts) *struct{} { return &struct{}{} }),
+		document.Of("reload", "what happens when files change", document.Object(reloadKeys), func(f *fileParts) *reload { return &f.dynamic.reload }),
+		document.Of("telemetry", "where traces go", document.Object(telemetryKeys), func(f *fileParts) *Telemetry { return &f.static.Telemetry }),
 	}
 }
 
-// notBuilt refuses a key that decides who sees what and that this version does
-// not have: to ignore it would be to open what somebody meant to close.
-func notBuilt[T any](what, instead string) func(*T, *document.Node) {
-	return func(_ *T, n *document.Node) {
-		n.Key().Errorf("%s are not part of this version", what).Suggest("%s", instead)
+func tenantsType() document.Type[[]*tenant] {
+	one := document.Object(tenantKeys)
+	form := document.NamesOf(one.Form).Like("{acme: {}}")
+	return document.Type[[]*tenant]{Form: form, Read: func(into *[]*tenant, n *document.Node) {
+		if n.Kind() == document.Mapping && len(n.Fields()) == 0 {
+			n.Errorf("no tenant is named").Suggest("for example %s", form.Example)
+		}
+		for _, field := range n.Fields() {
+			t := &tenant{name: field.Key}
+			one.Read(t, field.Value)
+			*into = append(*into, t)
+		}
+	}}
+}
+
+func budgetKeys() []document.Key[budget] {
+	return []document.Key[budget]{
+		document.Of("total", "its time", document.Span().With(func(total time.Duration, n *document.Node) {
+			if total == 0 && isZero(n) {
+				n.Errorf("a lookup needs some time").Suggest("for example 3s")
+			}
+		}), func(b *budget) *time.Duration { return &b.total }).Or("3s"),
+		document.Of("waves", "how far a chain of identifiers is followed", document.Whole(1, 10), func(b *budget) *int { return &b.waves }).Or("3"),
 	}
+}
+
+// secretsKeys asks for nothing that is kept: all files are looked at more often
+// than anybody may ask for.
+func secretsKeys() []document.Key[struct{}] {
+	return []document.Key[struct{}]{{Name: "refresh", About: "at most so long after a change", Form: document.Span().Form, Read: func(_ *struct{}, n *document.Node) {
+		if span := n.Duration(); span > 0 && span < lookEvery {
+			n.Errorf("files are looked at every %v", lookEvery).Suggest("write %v or more", lookEvery)
+		}
+	}}}
+}
+
+func reloadKeys() []document.Key[reload] {
+	return []document.Key[reload]{
+		document.Of("watch", "look for changes; without, SIGHUP alone reloads", document.Switch(), func(r *reload) *bool { return &r.watch }).Or("true"),
+		document.Of("test", "run the inline tests first", document.Switch(), func(r *reload) *bool { return &r.test }).Or("true"),
+	}
+}
+
+// notBuilt is a key that decides who sees what and that this version does not
+// have: to ignore it would be to open what somebody meant to close.
+func notBuilt[T any](name, about, what, instead string) document.Key[T] {
+	return document.Key[T]{Name: name, About: about, Form: document.Never("not part of this version"), Read: func(_ *T, n *document.Node) {
+		n.Key().Errorf("%s are not part of this version", what).Suggest("%s", instead)
+	}}
 }
 
 // limitsNotInForce says which limits somebody wrote that this version checks and
@@ -179,26 +189,35 @@ func limitsNotInForce(root *document.Node) []string {
 
 func listenKeys() []document.Key[Listen] {
 	return []document.Key[Listen]{
-		{Name: "address", About: "the public listener", Read: func(l *Listen, n *document.Node) { l.Address = hostPort(n) }},
-		{Name: "admin", About: "the admin listener", Read: func(l *Listen, n *document.Node) { l.Admin = hostPort(n) }},
-		{Name: "tls", About: "certificate of the public listener", Read: notBuilt[Listen]("TLS listeners", "remove the key, and listen on loopback")},
-		{Name: "trusted_proxies", About: "whose forwarding headers are believed", Read: func(_ *Listen, n *document.Node) {
+		document.Of("address", "the public listener", addressType(), func(l *Listen) *string { return &l.Address }).Or("127.0.0.1:8080"),
+		document.Of("admin", "the admin listener", addressType(), func(l *Listen) *string { return &l.Admin }).Or("127.0.0.1:9090"),
+		notBuilt[Listen]("tls", "certificate of the public listener", "TLS listeners", "remove the key, and listen on loopback"),
+		{Name: "trusted_proxies", About: "whose forwarding headers are believed; in this version nobody's", Form: document.ListOf(document.Never("not part of this version")), Read: func(_ *Listen, n *document.Node) {
 			if len(n.Items()) > 0 {
 				n.Key().Errorf("trusted proxies are not part of this version").Suggest("remove the key: forwarding headers are never believed")
 			}
 		}},
-		{Name: "cors", About: "pages that may call from a browser", Read: func(l *Listen, n *document.Node) {
-			document.Decode(n, l, []document.Key[Listen]{{Name: "origins", About: "exact origins", Read: func(l *Listen, n *document.Node) {
-				for _, item := range n.OneOrMore() {
-					if origin := item.Text(); item.Kind() == document.Scalar && !isOrigin(origin) {
-						item.Errorf("not an origin: %q", origin).Suggest("scheme, host and port as browsers write them, for example https://app.example.com")
-					} else {
-						l.Origins = append(l.Origins, origin)
-					}
-				}
-			}}})
-		}},
+		document.Of("cors", "pages that may call from a browser", document.Object(corsKeys), func(l *Listen) *Listen { return l }),
 	}
+}
+
+func corsKeys() []document.Key[Listen] {
+	form := document.OneOrMoreOf(document.Matching("an origin", "^https?://[^/]+$").Like("https://app.example.com"))
+	return []document.Key[Listen]{{Name: "origins", About: "their exact origins", Form: form, Read: func(l *Listen, n *document.Node) {
+		for _, item := range n.OneOrMore() {
+			if origin := item.Text(); item.Kind() == document.Scalar && !isOrigin(origin) {
+				item.Errorf("not an origin: %q", origin).Suggest("scheme, host and port as browsers write them, for example https://app.example.com")
+			} else {
+				l.Origins = append(l.Origins, origin)
+			}
+		}
+	}}}
+}
+
+// addressType is an address to listen on.
+func addressType() document.Type[string] {
+	form := document.Matching("host:port", ":[0-9]+$").Like("127.0.0.1:8080")
+	return document.Type[string]{Form: form, Read: func(into *string, n *document.Node) { *into = hostPort(n) }}
 }
 
 // hostPort reads an address to listen on, "" when it is none.
@@ -255,66 +274,105 @@ func some(n *document.Node) []*document.Node {
 	return items
 }
 
+// someOf is a list that must have an item.
+func someOf[V any](typ document.Type[V]) document.Type[[]V] {
+	return document.Type[[]V]{Form: document.ListOf(typ.Form), Read: func(into *[]V, n *document.Node) {
+		for _, item := range some(n) {
+			var v V
+			typ.Read(&v, item)
+			*into = append(*into, v)
+		}
+	}}
+}
+
+// nameOf is the name of something, which is looked for once all names are known.
+func nameOf(what string) document.Type[*document.Node] {
+	return document.Itself(document.AnyValue(what))
+}
+
 func tenantKeys() []document.Key[tenant] {
 	return []document.Key[tenant]{
-		{Name: "ids", About: "{tenant.NAME} in definitions: what each source calls this tenant", Read: func(t *tenant, n *document.Node) { t.ids = n.Fields() }},
-		{Name: "default_identifier", About: "the kind of a {user} that names none", Read: func(t *tenant, n *document.Node) {
+		{Name: "ids", About: "{tenant.NAME} in definitions: what each source calls this tenant", Form: document.NamesOf(document.AnyValue("text")), Read: func(t *tenant, n *document.Node) { t.ids = n.Fields() }},
+		{Name: "default_identifier", About: "the kind of a {user} that names none", Form: document.AnyValue("a kind of identifier"), Read: func(t *tenant, n *document.Node) {
 			if n.Text() != "" {
 				t.defaultIdentifier = n
 			}
 		}},
-		{Name: "providers", About: "when given, only these sources", Read: func(t *tenant, n *document.Node) { t.providers = some(n) }},
+		document.Of("providers", "when given, only these sources", someOf(nameOf("a source")), func(t *tenant) *[]*document.Node { return &t.providers }),
 	}
 }
 
 func identifierKeys() []document.Key[dynamic] {
 	return []document.Key[dynamic]{
-		{Name: "accept", About: "kinds that a caller may send", Read: func(d *dynamic, n *document.Node) { d.accept = some(n) }},
-		{Name: "links", About: "known links between identifiers", Read: func(d *dynamic, n *document.Node) {
-			document.Decode(n, d, []document.Key[dynamic]{{Name: "file", About: "YAML or CSV, relative to this file", Required: true, Read: func(d *dynamic, n *document.Node) { d.links = n }}})
-		}},
+		document.Of("accept", "kinds that a caller may send; without it, all that a lookup needs", someOf(nameOf("a kind of identifier")), func(d *dynamic) *[]*document.Node { return &d.accept }),
+		document.Of("links", "known links between identifiers", document.Object(func() []document.Key[dynamic] {
+			return []document.Key[dynamic]{document.Of("file", "YAML or CSV, relative to this file", nameOf("a path"), func(d *dynamic) **document.Node { return &d.links }).Must()}
+		}), func(d *dynamic) *dynamic { return d }),
 	}
 }
 
+func entryType() document.Type[entry] {
+	typ := document.Object(entryKeys)
+	return document.Type[entry]{Form: typ.Form, Read: func(into *entry, n *document.Node) {
+		into.node = n
+		typ.Read(into, n)
+	}}
+}
+
 func entryKeys() []document.Key[entry] {
-	whole := func(*entry, *document.Node) {} // laid over the definition's own
+	// whole is a key that is laid over the definition's own.
+	whole := func(name string, form document.Form) document.Key[entry] {
+		return document.Key[entry]{Name: name, About: "in place of the definition's", Form: form, Read: func(*entry, *document.Node) {}}
+	}
 	return []document.Key[entry]{
-		{Name: "use", About: "the definition: in ./providers, then in the catalog", Required: true, Read: func(e *entry, n *document.Node) { e.use = n }},
-		{Name: "name", About: "what this deployment calls the source", Read: func(e *entry, n *document.Node) { e.name = n }},
-		{Name: "with", About: "the definition's settings", Read: func(e *entry, n *document.Node) { e.with = n }},
-		{Name: "required", About: "its failure is the lookup's", Read: func(e *entry, n *document.Node) { e.required = n.Bool() }},
-		{Name: "optional", About: "its failure never makes an answer partial", Read: func(e *entry, n *document.Node) {
+		document.Of("use", "the definition: in ./providers, then in the catalog", nameOf("a definition's name").Like("scim"), func(e *entry) **document.Node { return &e.use }).Must(),
+		document.Of("name", "what this deployment calls the source; without it, the definition's name", nameOf("a name"), func(e *entry) **document.Node { return &e.name }),
+		document.Of("with", "the definition's settings", document.Itself(document.NamesOf(document.AnyValue("a value, or ${env:NAME} or ${file:PATH} for a secret"))), func(e *entry) **document.Node { return &e.with }),
+		document.Of("required", "its failure is the lookup's", document.Switch(), func(e *entry) *bool { return &e.required }).Or("false"),
+		{Name: "optional", About: "its failure never makes an answer partial", Default: "false", Form: document.Switch().Form, Read: func(e *entry, n *document.Node) {
 			if e.optional = n.Bool(); e.optional && e.required {
 				n.Key().Errorf("a source cannot be both required and optional").Suggest("remove one of them")
 			}
 		}},
-		{Name: "tenants", About: "when given, only for these", Read: func(e *entry, n *document.Node) { e.tenants = some(n) }},
-		{Name: "limits", About: "over the definition's, key by key", Read: func(_ *entry, n *document.Node) {
+		document.Of("tenants", "when given, only for these", someOf(nameOf("a tenant")), func(e *entry) *[]*document.Node { return &e.tenants }),
+		{Name: "limits", About: "over the definition's, key by key", Form: adapters.LimitsType().Form, Read: func(_ *entry, n *document.Node) {
 			scratch := adapters.DefaultLimits()
 			adapters.ReadLimits(&scratch, n)
 		}},
-		{Name: "auth", About: "in place of the definition's", Read: whole},
-		{Name: "tls", About: "in place of the definition's", Read: whole},
-		{Name: "headers", About: "in place of the definition's", Read: whole},
-		{Name: "query", About: "in place of the definition's", Read: whole},
+		whole("auth", adapters.AuthType(&normalize.Compiler{}).Form),
+		whole("tls", adapters.TLSType().Form),
+		whole("headers", adapters.HeadersType().Form),
+		whole("query", adapters.QueryType().Form),
 	}
 }
 
 func mergeKeys() []document.Key[dynamic] {
 	return []document.Key[dynamic]{
-		{Name: "order", About: "sources, first wins", Read: func(d *dynamic, n *document.Node) { d.order = some(n) }},
-		{Name: "fields", About: "rules of single members", Read: func(d *dynamic, n *document.Node) {
-			for _, f := range n.Fields() {
-				rule := fieldRule{member: f.Key}
-				if !slices.Contains(normalize.Members(), f.Key.Text()) {
-					document.UnknownName(f.Key, "member", normalize.Members())
-					continue
-				}
-				document.Decode(f.Value, &rule, fieldRuleKeys())
-				d.fields = append(d.fields, rule)
-			}
-		}},
+		document.Of("order", "sources, first wins; without it, as they stand under providers", someOf(nameOf("a source, or \"*\" for all others")), func(d *dynamic) *[]*document.Node { return &d.order }),
+		document.Of("fields", "rules of single members", fieldRules(), func(d *dynamic) *[]fieldRule { return &d.fields }),
 	}
+}
+
+func fieldRules() document.Type[[]fieldRule] {
+	rule := document.Object(fieldRuleKeys)
+	form := document.KeysOf(func() []document.Member {
+		var members []document.Member
+		for _, name := range normalize.Members() {
+			members = append(members, document.Member{Name: name, About: "the rule of " + name, Form: rule.Called("rule", "who wins a member")})
+		}
+		return members
+	})
+	return document.Type[[]fieldRule]{Form: form, Read: func(into *[]fieldRule, n *document.Node) {
+		for _, f := range n.Fields() {
+			if !slices.Contains(normalize.Members(), f.Key.Text()) {
+				document.UnknownName(f.Key, "member", normalize.Members())
+				continue
+			}
+			r := fieldRule{member: f.Key}
+			rule.Read(&r, f.Value)
+			*into = append(*into, r)
+		}
+	}}
 }
 
 func fieldRuleKeys() []document.Key[fieldRule] {
@@ -325,33 +383,30 @@ func fieldRuleKeys() []document.Key[fieldRule] {
 		return r.member.Text() == member
 	}
 	return []document.Key[fieldRule]{
-		{Name: "authority", About: "the source that decides (of active)", Read: func(r *fieldRule, n *document.Node) {
+		{Name: "authority", About: "the source that decides (of active)", Form: document.AnyValue("a source"), Read: func(r *fieldRule, n *document.Node) {
 			if only(r, n, "authority", "active") {
 				r.authority = n
 			}
 		}},
-		{Name: "prefer", About: "verified (of emails)", Read: func(r *fieldRule, n *document.Node) {
+		{Name: "prefer", About: "verified (of emails)", Form: document.Word("verified"), Read: func(r *fieldRule, n *document.Node) {
 			if only(r, n, "prefer", "emails") && n.OneOf("verified") != "" {
 				r.prefer = n
 			}
 		}},
-		{Name: "order", About: "the member's own order; \"*\" is all others", Read: func(r *fieldRule, n *document.Node) { r.order = some(n) }},
+		document.Of("order", "the member's own order; \"*\" is all others", someOf(nameOf("a source, or \"*\" for all others")), func(r *fieldRule) *[]*document.Node { return &r.order }),
 	}
 }
 
 func egressKeys() []document.Key[adapters.Egress] {
 	return []document.Key[adapters.Egress]{
-		{Name: "private", About: "hosts that may have private addresses", Read: func(e *adapters.Egress, n *document.Node) {
-			for _, item := range n.OneOrMore() {
-				e.Private = append(e.Private, hostPattern(item))
-			}
-		}},
-		{Name: "connect", About: "where a host's connections really go", Read: func(e *adapters.Egress, n *document.Node) {
-			for _, f := range n.Fields() {
-				e.Connect = append(e.Connect, readConnect(f))
-			}
-		}},
+		document.Of("private", "hosts that may have private addresses", document.OneOrMore(hostPatternType()), func(e *adapters.Egress) *[]string { return &e.Private }),
+		document.Of("connect", "where a host's connections really go", connections(), func(e *adapters.Egress) *[]adapters.Connect { return &e.Connect }),
 	}
+}
+
+func hostPatternType() document.Type[string] {
+	form := document.AnyValue("a host, or *.SUFFIX").Like(`"*.example.com"`)
+	return document.Type[string]{Form: form, Read: func(into *string, n *document.Node) { *into = hostPattern(n) }}
 }
 
 // connectEntry is one value under egress.connect.
@@ -360,24 +415,33 @@ type connectEntry struct {
 	insecure bool
 }
 
-func readConnect(f document.Field) adapters.Connect {
-	c := connectEntry{Connect: adapters.Connect{Host: hostPattern(f.Key)}}
-	document.Decode(f.Value, &c, []document.Key[connectEntry]{
-		{Name: "address", About: "host:port", Required: true, Read: func(c *connectEntry, n *document.Node) {
+func connections() document.Type[[]adapters.Connect] {
+	one := document.Object(connectKeys)
+	return document.Type[[]adapters.Connect]{Form: document.NamesOf(one.Form).Like(`{"*.acme.example": {address: "127.0.0.1:9003", plaintext: true}}`), Read: func(into *[]adapters.Connect, n *document.Node) {
+		for _, f := range n.Fields() {
+			c := connectEntry{Connect: adapters.Connect{Host: hostPattern(f.Key)}}
+			one.Read(&c, f.Value)
+			*into = append(*into, c.Connect)
+		}
+	}}
+}
+
+func connectKeys() []document.Key[connectEntry] {
+	return []document.Key[connectEntry]{
+		{Name: "address", About: "where to connect to", Required: true, Form: addressType().Form.Like("127.0.0.1:9003"), Read: func(c *connectEntry, n *document.Node) {
 			if c.Address = n.Text(); n.Kind() == document.Scalar && (!isAddress(c.Address) || strings.HasPrefix(c.Address, ":")) {
 				n.Errorf("not host:port: %q", c.Address).Suggest("for example 127.0.0.1:9003")
 				c.Address = ""
 			}
 		}},
-		{Name: "insecure", About: "true: plaintext also beyond this machine", Read: func(c *connectEntry, n *document.Node) { c.insecure = n.Bool() }},
-		{Name: "plaintext", About: "true: no TLS on the way; only to loopback", Read: func(c *connectEntry, n *document.Node) {
+		document.Of("insecure", "true: plaintext also beyond this machine", document.Switch(), func(c *connectEntry) *bool { return &c.insecure }).Or("false"),
+		{Name: "plaintext", About: "true: no TLS on the way; only to loopback", Default: "false", Form: document.Switch().Form, Read: func(c *connectEntry, n *document.Node) {
 			if c.Plaintext = n.Bool(); c.Plaintext && !c.insecure && c.Address != "" && !loopback(c.Address) {
 				n.Errorf("credentials and personal data would leave this machine unencrypted").
 					Suggest("use an address on loopback, TLS, or say insecure: true aloud")
 			}
 		}},
-	})
-	return c.Connect
+	}
 }
 
 func hostPattern(n *document.Node) string {
@@ -400,23 +464,23 @@ func loopback(address string) bool {
 
 func cacheKeys() []document.Key[Static] {
 	return []document.Key[Static]{
-		{Name: "size", About: "memory for records", Read: func(s *Static, n *document.Node) {
-			if s.CacheBytes = n.Bytes(); s.CacheBytes < 1<<20 && (s.CacheBytes > 0 || isZero(n)) {
+		document.Of("size", "memory for records", document.Size().With(func(size int64, n *document.Node) {
+			if size < 1<<20 && (size > 0 || isZero(n)) {
 				n.Errorf("the cache needs at least 1MiB")
 			}
-		}},
-		{Name: "redis", About: "a second tier for many replicas", Read: notBuilt[Static]("Redis caches", "remove the key: records are kept in memory alone")},
+		}), func(s *Static) *int64 { return &s.CacheBytes }).Or("256MiB"),
+		notBuilt[Static]("redis", "a second tier for many replicas", "Redis caches", "remove the key: records are kept in memory alone"),
 	}
 }
 
 func telemetryKeys() []document.Key[Telemetry] {
 	return []document.Key[Telemetry]{
-		{Name: "otlp", About: "base address of an OTLP/HTTP collector", Read: func(t *Telemetry, n *document.Node) {
+		{Name: "otlp", About: "base address of an OTLP/HTTP collector", Form: document.Matching("an address", "^https?://").Like("http://otel-collector:4318"), Read: func(t *Telemetry, n *document.Node) {
 			if t.OTLP = n.Text(); n.Kind() == document.Scalar && !isBaseAddress(t.OTLP) {
 				n.Errorf("not a collector's address: %q", t.OTLP).Suggest("for example http://otel-collector:4318")
 			}
 		}},
-		{Name: "sample", About: "share of lookups that are traced", Read: func(t *Telemetry, n *document.Node) { t.Sample = n.Percent() }},
-		{Name: "identifiers", About: "hashed: a person's identifiers never appear in the clear", Read: func(_ *Telemetry, n *document.Node) { n.OneOf("hashed") }},
+		document.Of("sample", "share of lookups that are traced", document.Share(), func(t *Telemetry) *float64 { return &t.Sample }).Or("100%"),
+		document.Of("identifiers", "a person's identifiers never appear in the clear", document.OneOf("hashed"), func(t *Telemetry) *string { return new(string) }).Or("hashed"),
 	}
 }

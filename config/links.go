@@ -74,13 +74,17 @@ func readLinks(n *document.Node, files *files, tenants, kinds []string, problems
 	}
 	for _, item := range root.Items() {
 		var row linkRow
-		document.Decode(item, &row, []document.Key[linkRow]{
-			{Name: "tenant", About: "whose person it is", Required: true, Read: func(r *linkRow, n *document.Node) { r.tenant = n }},
-			{Name: "ids", About: "{KIND: value, …}", Required: true, Read: func(r *linkRow, n *document.Node) { r.ids = n.Fields() }},
-		})
+		document.Decode(item, &row, linkKeys())
 		r.addRow(row)
 	}
 	return r.links
+}
+
+func linkKeys() []document.Key[linkRow] {
+	return []document.Key[linkRow]{
+		document.Of("tenant", "whose person it is", nameOf("a tenant"), func(r *linkRow) **document.Node { return &r.tenant }).Must(),
+		{Name: "ids", About: "{KIND: value, …}", Required: true, Form: document.NamesOf(document.AnyValue("text")), Read: func(r *linkRow, n *document.Node) { r.ids = n.Fields() }},
+	}
 }
 
 func (r *linksReader) knows(kind string) bool {

@@ -2,13 +2,13 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"muster/adapters"
 	"muster/adapters/catalog"
@@ -84,45 +84,64 @@ func parse(path string, content []byte, files *files) (*File, error) {
 
 // read makes a File of a file's root, to whose problems every mistake goes.
 func read(root *document.Node, problems *document.Problems, values secrets) (*File, error) {
-	parts := fileParts{
-		static:  Static{Telemetry: Telemetry{Sample: 1}, CacheBytes: 256 << 20},
-		dynamic: dynamic{limits: adapters.DefaultLimits(), budget: budget{total: 3 * time.Second, waves: 3}, reload: reload{watch: true, test: true}},
-	}
-	concealBySound(root)
-	document.Decode(root, &parts, fileKeys())
-	parts.notes = append(parts.notes, limitsNotInForce(root)...)
-
-	file := &File{Static: parts.static, Notes: parts.notes, root: root, files: values.files, secrets: values, dynamic: parts.dynamic}
-	file.checkListen(parts.listen)
-	file.bindSources(filepath.Dir(root.File()), problems)
-	file.bindTenants()
-	file.bindIdentifiers(problems)
-	file.bindMerge()
+	file := build(root, problems, values)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	return file, nil
 }
 
+// build is read that also returns a file with mistakes, of which only what is
+// written can be asked.
+func build(root *document.Node, problems *document.Problems, values secrets) *File {
+	var parts fileParts
+	document.Defaults(&parts, fileKeys())
+	concealBySound(root)
+	document.Decode(root, &parts, fileKeys())
+	parts.notes = append(parts.notes, limitsNotInForce(root)...)
+
+	file := &File{Static: parts.static, Notes: parts.notes, root: root, files: values.files, secrets: values, dynamic: parts.dynamic}
+	file.checkListen(root.Field("listen"))
+	file.bindSources(filepath.Dir(root.File()), problems)
+	file.bindTenants()
+	file.bindIdentifiers(problems)
+	file.bindMerge()
+	file.noteCallers()
+	return file
+}
+
 // checkListen holds a gateway without callers to loopback: whoever can reach it
 // can ask it everything.
 func (f *File) checkListen(n *document.Node) {
-	listen := &f.Static.Listen
-	for _, l := range []struct {
-		key     string
-		address *string
-		usual   string
-	}{{"address", &listen.Address, "127.0.0.1:8080"}, {"admin", &listen.Admin, "127.0.0.1:9090"}} {
-		switch {
-		case *l.address == "":
-			*l.address = l.usual
-		case !loopback(*l.address):
-			if at := n.Field(l.key); at != nil {
-				at.Errorf("without `callers` everybody who reaches %s may ask for everybody", *l.address).Suggest("listen on loopback, for example %q", l.usual)
-			}
+	usual := Listen{}
+	document.Defaults(&usual, listenKeys())
+	for _, l := range []struct{ key, address, usual string }{
+		{"address", f.Static.Listen.Address, usual.Address},
+		{"admin", f.Static.Listen.Admin, usual.Admin},
+	} {
+		if at := n.Field(l.key); at != nil && l.address != "" && !loopback(l.address) {
+			at.Errorf("without `callers` everybody who reaches %s may ask for everybody", l.address).Suggest("listen on loopback, for example %q", l.usual)
 		}
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
+}
+
+// noteCallers tells of sources that are asked as whoever asks, where nobody is
+// known: they will answer nobody.
+func (f *File) noteCallers() {
+	if f.root.Field("callers") != nil {
+		return
+	}
+	for _, s := range f.sources {
+		if !s.definition.AsCaller() {
+			continue
+		}
+		at := s.entry.use
+		if own := s.entry.node.Field("auth"); own != nil {
+			at = own.Key()
+		}
+		f.Notes = append(f.Notes, fmt.Sprintf("the source %s at %s is asked with the token of whoever asks, and no `callers` are configured: it fails with `denied`", s.name, at.Position()))
+	}
 }
 
 // bindSources finds and compiles the definition of every entry.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,10 +33,6 @@ func (f *File) Definition(name string) (d *adapters.Definition, path string, own
 // with one more test, and has no mistake; otherwise the error says why, and nothing
 // is written.
 func AppendTest(ctx context.Context, path, item string) error {
-	path, err := filepath.EvalSymlinks(path) // a link stays one
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, errors.Unwrap(err))
-	}
 	before, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -51,11 +46,7 @@ func AppendTest(ctx context.Context, path, item string) error {
 	if !ok || !hasOneMore(root, document.Read(path, []byte(content), new(document.Problems))) {
 		return fmt.Errorf("%s: its tests are not a list with hyphens that one could be added to", path)
 	}
-	report, err := check(ctx, path, []byte(content), newFiles())
-	if err == nil {
-		err = failures(report.Tests)
-	}
-	if err != nil {
+	if err := sound(ctx, path, content); err != nil {
 		return fmt.Errorf("with the test in it, the file would be wrong; nothing is written:\n%w", err)
 	}
 	return replaceFile(path, before, []byte(content))
@@ -65,11 +56,7 @@ func AppendTest(ctx context.Context, path, item string) error {
 // program: one that uses it, and that `muster check` reads.
 func WriteTest(ctx context.Context, path, definition, item string) error {
 	content := TestFile(definition, item)
-	report, err := check(ctx, path, []byte(content), newFiles())
-	if err == nil {
-		err = failures(report.Tests)
-	}
-	if err != nil {
+	if err := sound(ctx, path, content); err != nil {
 		return fmt.Errorf("the file would be wrong; nothing is written:\n%w", err)
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -78,6 +65,18 @@ func WriteTest(ctx context.Context, path, definition, item string) error {
 	}
 	_, err = file.WriteString(content)
 	return errors.Join(err, file.Close())
+}
+
+// sound is what is wrong with a definition's file of this content, and its tests.
+func sound(ctx context.Context, path, content string) error {
+	c, _ := opened(checking{Report: Report{File: path}, files: newFiles(), problems: new(document.Problems)}, []byte(content), true)
+	if c.Problems == nil {
+		c.checkDefinition(ctx, false)
+	}
+	if c.Problems != nil {
+		return &document.Error{Problems: c.Problems}
+	}
+	return nil
 }
 
 // TestFile is the content of such a file.
@@ -176,27 +175,4 @@ func sameContent(a, b *document.Node) bool {
 	default:
 		return true
 	}
-}
-
-// replaceFile puts a file of that content in the place of one that still has the
-// content it had.
-func replaceFile(path string, before, content []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	next, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(next.Name()) }() // it is gone when all went well
-	_, err = next.Write(content)
-	err = errors.Join(err, next.Chmod(info.Mode().Perm()), next.Sync(), next.Close())
-	if err != nil {
-		return err
-	}
-	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, before) {
-		return fmt.Errorf("%s: somebody else has changed it meanwhile; nothing is written", path)
-	}
-	return os.Rename(next.Name(), path)
 }

@@ -30,6 +30,9 @@ type IDRule struct {
 	Verified bool
 	// Check asks that the value equals the identifier that was asked for.
 	Check bool
+	// AnyCase tells that the source takes two spellings in different case for one
+	// identifier.
+	AnyCase bool
 
 	expr expr
 }
@@ -42,6 +45,7 @@ type attribute struct {
 
 // objectRule carries a whole object as attributes.
 type objectRule struct {
+	node   *document.Node // of the path
 	path   Path
 	except []string
 }
@@ -115,29 +119,91 @@ func (c *Compiler) profile(m *Mapping, n *document.Node) {
 }
 
 func (c *Compiler) attributes(m *Mapping, n *document.Node) {
-	if n.Field("path") == nil {
+	if n.Field("path") == nil && n.Field("except") == nil {
 		for _, f := range n.Fields() {
 			m.attributes = append(m.attributes, attribute{f.Key.Text(), c.expr(f.Value)})
 		}
 		return
 	}
 	rule := &objectRule{}
-	document.Decode(n, rule, []document.Key[objectRule]{
-		{Name: "path", About: "the object whose members become attributes", Required: true, Read: func(r *objectRule, n *document.Node) { r.path = c.Path(n) }},
-		{Name: "except", About: "members of it that are left out", Read: func(r *objectRule, n *document.Node) { r.except = n.Texts() }},
-	})
+	document.Decode(n, rule, c.objectKeys())
 	m.object = rule
+}
+
+func (c *Compiler) objectKeys() []document.Key[objectRule] {
+	return []document.Key[objectRule]{
+		{Name: "path", About: "the object whose members become attributes", Required: true, Form: pathForm(), Read: func(r *objectRule, n *document.Node) { r.path, r.node = c.Path(n), n }},
+		document.Of("except", "members of it that are left out", document.Texts(), func(r *objectRule) *[]string { return &r.except }),
+	}
 }
 
 // idKeys is the table of an identifier's long form: that of any value, and what
 // only an identifier knows.
 func (c *Compiler) idKeys() []document.Key[alternative] {
 	return append(c.valueKeys(),
-		document.Key[alternative]{Name: "verified", About: "assumed: this source's addresses are taken as proved", Read: func(a *alternative, n *document.Node) {
+		document.Key[alternative]{Name: "verified", About: "assumed: this source's addresses are taken as proved", Form: document.Word("assumed"), Read: func(a *alternative, n *document.Node) {
 			a.assumed = n.OneOf("assumed") != ""
 		}},
-		document.Key[alternative]{Name: "check", About: "false: need not equal the identifier that was asked for", Read: func(a *alternative, n *document.Node) { a.unchecked = !n.Bool() }},
+		document.Key[alternative]{Name: "check", About: "false: need not equal the identifier that was asked for", Default: "true", Form: document.Switch().Form, Read: func(a *alternative, n *document.Node) { a.unchecked = !n.Bool() }},
+		document.Key[alternative]{Name: "case", About: "any: the source tells two spellings in different case not apart", Form: document.Word("any"), Read: func(a *alternative, n *document.Node) { a.anyCase = n.OneOf("any") != "" }},
 	)
+}
+
+// IDsForm is how identifiers are written: their kinds, and the value of each.
+func (c *Compiler) IDsForm() document.Form {
+	long := document.KeysOf(func() []document.Member { return document.Members(c.idKeys()) })
+	id := document.AnyOf("a path, a list, or the long form", pathForm(), document.ListOf(document.Form{Name: "identifier"}), long).
+		Called("identifier", "a value as under `profile`; its long form also has verified and check")
+	return document.NamesOf(id).Like("{self: id}")
+}
+
+// ProfileForm is how the members of a profile are written.
+func (c *Compiler) ProfileForm() document.Form { return c.membersForm(reflect.TypeFor[Profile]()) }
+
+func (c *Compiler) membersForm(typ reflect.Type) document.Form {
+	return document.KeysOf(func() []document.Member {
+		var members []document.Member
+		for i := range typ.NumField() {
+			if field := typ.Field(i); field.Tag.Get("form") != "-" {
+				members = append(members, document.Member{Name: jsonName(field), About: field.Tag.Get("about"), Form: c.memberForm(field)})
+			}
+		}
+		if typ == reflect.TypeFor[Profile]() {
+			members = append(members, document.Member{Name: memberAttributes, About: "whatever else is worth carrying, under names of the definition's own", Form: c.attributesForm()})
+		}
+		return members
+	})
+}
+
+// memberForm follows setter: what it takes for each type of member.
+func (c *Compiler) memberForm(field reflect.StructField) document.Form {
+	switch typ := field.Type; {
+	case typ == reflect.TypeFor[time.Time](), typ == reflect.TypeFor[[]string]():
+		return c.valueForm()
+	case typ.Kind() == reflect.Slice:
+		return c.blocksForm(typ.Elem())
+	case typ.Kind() == reflect.Pointer && typ.Elem().Kind() == reflect.Struct:
+		return c.membersForm(typ.Elem())
+	default:
+		return c.valueForm()
+	}
+}
+
+func (c *Compiler) blocksForm(typ reflect.Type) document.Form {
+	block := document.KeysOf(func() []document.Member {
+		each := document.Member{Name: "each", About: "the list of which every element makes an item; without it the record makes one", Form: c.PathsType().Form}
+		return append([]document.Member{each}, c.membersForm(typ).Members()...)
+	})
+	if _, ok := fieldByName(typ, "value"); !ok {
+		return document.OneOrMoreOf(block).Saying("{each: PATH, MEMBER: value, …}, or a list")
+	}
+	item := document.AnyOf("", c.valueForm(), block)
+	return document.OneOrMoreOf(item).Saying("{each: PATH, MEMBER: value, …}, a path that stands for `value`, or a list of them")
+}
+
+func (c *Compiler) attributesForm() document.Form {
+	whole := document.KeysOf(func() []document.Member { return document.Members(c.objectKeys()) })
+	return document.AnyOf("named values, or {path, except} for a whole object", whole, document.NamesOf(c.valueForm()).Without("path", "except"))
 }
 
 func (c *Compiler) id(key, n *document.Node) IDRule {
@@ -146,6 +212,7 @@ func (c *Compiler) id(key, n *document.Node) IDRule {
 	for _, a := range rule.expr {
 		rule.Verified = rule.Verified && a.asks
 		rule.Check = rule.Check && !a.unchecked
+		rule.AnyCase = rule.AnyCase || a.anyCase
 		proved = proved && (a.asks || a.assumed)
 	}
 	if rule.Kind == "email" && !proved {

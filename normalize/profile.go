@@ -8,52 +8,53 @@ import "time"
 // A member that nobody gave is its zero value and is left out of the JSON form.
 // An unknown boolean is nil, never false. The `form` tag names the conversion
 // that a text value passes on its way in (see Form); the JSON name is the name
-// by which definitions, callers and policies speak of the member.
+// by which definitions, callers and policies speak of the member; `about` says to
+// who writes a definition what belongs there.
 type Profile struct {
 	// ID is stable and opaque; never derived from an e-mail address.
 	ID string `json:"id,omitempty" form:"-"`
 
-	UserName    string `json:"userName,omitempty"`
-	DisplayName string `json:"displayName,omitempty"`
-	NickName    string `json:"nickName,omitempty"`
-	Title       string `json:"title,omitempty"`
-	UserType    string `json:"userType,omitempty"`
+	UserName    string `json:"userName,omitempty" about:"the name to sign in with"`
+	DisplayName string `json:"displayName,omitempty" about:"the name to show"`
+	NickName    string `json:"nickName,omitempty" about:"the casual name"`
+	Title       string `json:"title,omitempty" about:"the title of the job"`
+	UserType    string `json:"userType,omitempty" about:"the relation to the organization, such as Employee"`
 
 	// Name is nil when no part of it is known. Its parts come from one source.
-	Name *Name `json:"name,omitempty"`
+	Name *Name `json:"name,omitempty" about:"the parts of the name"`
 
-	Emails       []Email   `json:"emails,omitempty"`
-	PhoneNumbers []Phone   `json:"phoneNumbers,omitempty"`
-	Addresses    []Address `json:"addresses,omitempty"`
+	Emails       []Email   `json:"emails,omitempty" about:"e-mail addresses"`
+	PhoneNumbers []Phone   `json:"phoneNumbers,omitempty" about:"telephone numbers"`
+	Addresses    []Address `json:"addresses,omitempty" about:"postal addresses"`
 
-	Locale            string `json:"locale,omitempty" form:"language"`            // BCP 47
-	PreferredLanguage string `json:"preferredLanguage,omitempty" form:"language"` // BCP 47
-	Timezone          string `json:"timezone,omitempty" form:"timezone"`          // IANA
+	Locale            string `json:"locale,omitempty" form:"language" about:"language and region for formats, BCP 47"`
+	PreferredLanguage string `json:"preferredLanguage,omitempty" form:"language" about:"language to speak, BCP 47"`
+	Timezone          string `json:"timezone,omitempty" form:"timezone" about:"time zone, IANA"`
 
 	// Active is nil when no source knows; see Rules.Authority.
-	Active *bool `json:"active,omitempty"`
+	Active *bool `json:"active,omitempty" about:"whether the account may be used"`
 
-	Organizations  []Organization `json:"organizations,omitempty"`
-	Department     string         `json:"department,omitempty"`
-	Organization   string         `json:"organization,omitempty"`
-	EmployeeNumber string         `json:"employeeNumber,omitempty"`
-	Manager        string         `json:"manager,omitempty"`
+	Organizations  []Organization `json:"organizations,omitempty" about:"organizations that the person belongs to"`
+	Department     string         `json:"department,omitempty" about:"department"`
+	Organization   string         `json:"organization,omitempty" about:"name of the organization"`
+	EmployeeNumber string         `json:"employeeNumber,omitempty" about:"number given by the organization"`
+	Manager        string         `json:"manager,omitempty" about:"the manager, as the source calls them"`
 
-	Groups []Group `json:"groups,omitempty"`
-	Roles  []Role  `json:"roles,omitempty"`
+	Groups []Group `json:"groups,omitempty" about:"groups"`
+	Roles  []Role  `json:"roles,omitempty" about:"roles granted"`
 
-	URLs   []Link `json:"urls,omitempty"`
-	Photos []Link `json:"photos,omitempty"`
+	URLs   []Link `json:"urls,omitempty" about:"pages on the web"`
+	Photos []Link `json:"photos,omitempty" about:"addresses of photos"`
 
 	// Identifiers is what each system calls this person. Sources give them
 	// under `ids`, never under `profile`.
 	Identifiers []Identifier `json:"identifiers,omitempty" form:"-"`
 
-	RequiredActions []string `json:"requiredActions,omitempty"`
+	RequiredActions []string `json:"requiredActions,omitempty" about:"what the person has yet to do"`
 
-	CreatedAt   time.Time `json:"createdAt,omitzero"`
-	UpdatedAt   time.Time `json:"updatedAt,omitzero"`
-	LastLoginAt time.Time `json:"lastLoginAt,omitzero"`
+	CreatedAt   time.Time `json:"createdAt,omitzero" about:"when the account was made"`
+	UpdatedAt   time.Time `json:"updatedAt,omitzero" about:"when it was last changed"`
+	LastLoginAt time.Time `json:"lastLoginAt,omitzero" about:"when the person last signed in"`
 
 	// Attributes is what definitions chose to carry besides, by source and name.
 	Attributes map[string]map[string][]string `json:"attributes,omitempty" form:"-"`
@@ -61,52 +62,52 @@ type Profile struct {
 
 // Name is a person's name; all parts come from the same source.
 type Name struct {
-	GivenName       string `json:"givenName,omitempty"`
-	FamilyName      string `json:"familyName,omitempty"`
-	MiddleName      string `json:"middleName,omitempty"`
-	HonorificPrefix string `json:"honorificPrefix,omitempty"`
-	Formatted       string `json:"formatted,omitempty"`
+	GivenName       string `json:"givenName,omitempty" about:"given name"`
+	FamilyName      string `json:"familyName,omitempty" about:"family name"`
+	MiddleName      string `json:"middleName,omitempty" about:"middle name"`
+	HonorificPrefix string `json:"honorificPrefix,omitempty" about:"title before the name"`
+	Formatted       string `json:"formatted,omitempty" about:"the whole name, as it is shown"`
 }
 
 // Email is an address, compared without regard to case. Verified is true only
 // where a source says so of this very address, nil where none says anything.
 type Email struct {
-	Value    string   `json:"value" form:"email"`
-	Type     string   `json:"type,omitempty"`
-	Primary  bool     `json:"primary,omitempty"`
-	Verified *bool    `json:"verified,omitempty"`
+	Value    string   `json:"value" form:"email" about:"the address"`
+	Type     string   `json:"type,omitempty" about:"what it is for, such as work"`
+	Primary  bool     `json:"primary,omitempty" about:"whether it is the preferred one"`
+	Verified *bool    `json:"verified,omitempty" about:"whether the source has proved it"`
 	Sources  []string `json:"sources,omitempty" form:"-"`
 }
 
 // Phone is a telephone number, in E.164 where it parses.
 type Phone struct {
-	Value   string   `json:"value" form:"phone"`
-	Type    string   `json:"type,omitempty"`
+	Value   string   `json:"value" form:"phone" about:"the number; E.164 where it parses"`
+	Type    string   `json:"type,omitempty" about:"what it is for, such as mobile"`
 	Sources []string `json:"sources,omitempty" form:"-"`
 }
 
 // Address is a postal address; Country is ISO 3166-1 alpha-2.
 type Address struct {
-	StreetAddress string   `json:"streetAddress,omitempty"`
-	Locality      string   `json:"locality,omitempty"`
-	Region        string   `json:"region,omitempty"`
-	PostalCode    string   `json:"postalCode,omitempty"`
-	Country       string   `json:"country,omitempty" form:"country"`
-	Type          string   `json:"type,omitempty"`
+	StreetAddress string   `json:"streetAddress,omitempty" about:"street and number"`
+	Locality      string   `json:"locality,omitempty" about:"town"`
+	Region        string   `json:"region,omitempty" about:"state or region"`
+	PostalCode    string   `json:"postalCode,omitempty" about:"postal code"`
+	Country       string   `json:"country,omitempty" form:"country" about:"country, ISO 3166-1 alpha-2"`
+	Type          string   `json:"type,omitempty" about:"what it is for, such as work"`
 	Sources       []string `json:"sources,omitempty" form:"-"`
 }
 
 // Organization is one that the person belongs to.
 type Organization struct {
-	Value   string   `json:"value"`
-	Display string   `json:"display,omitempty"`
+	Value   string   `json:"value" about:"what the source calls it"`
+	Display string   `json:"display,omitempty" about:"the name to show"`
 	Sources []string `json:"sources,omitempty" form:"-"`
 }
 
 // Group is a group as one source names it; like-named groups of two sources stay two.
 type Group struct {
-	Value   string `json:"value"`
-	Display string `json:"display,omitempty"`
+	Value   string `json:"value" about:"what the source calls it"`
+	Display string `json:"display,omitempty" about:"the name to show"`
 	Source  string `json:"source,omitempty" form:"-"`
 }
 
@@ -114,20 +115,20 @@ type Group struct {
 // two. Permissions is nil when unknown and empty when there are none. Expired
 // stands where ExpiresAt stands.
 type Role struct {
-	Value       string    `json:"value"`
-	Display     string    `json:"display,omitempty"`
-	Type        string    `json:"type,omitempty"`
-	Scope       string    `json:"scope,omitempty"`
-	Permissions []string  `json:"permissions,omitzero"`
-	ExpiresAt   time.Time `json:"expiresAt,omitzero"`
+	Value       string    `json:"value" about:"what the source calls it"`
+	Display     string    `json:"display,omitempty" about:"the name to show"`
+	Type        string    `json:"type,omitempty" about:"what sort of role it is"`
+	Scope       string    `json:"scope,omitempty" about:"what it holds for"`
+	Permissions []string  `json:"permissions,omitzero" about:"what it allows"`
+	ExpiresAt   time.Time `json:"expiresAt,omitzero" about:"when it ends"`
 	Expired     *bool     `json:"expired,omitempty" form:"-"`
 	Source      string    `json:"source,omitempty" form:"-"`
 }
 
 // Link is an address on the web: a page or a photo.
 type Link struct {
-	Value   string   `json:"value"`
-	Type    string   `json:"type,omitempty"`
+	Value   string   `json:"value" about:"the address"`
+	Type    string   `json:"type,omitempty" about:"what it shows"`
 	Sources []string `json:"sources,omitempty" form:"-"`
 }
 

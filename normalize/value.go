@@ -11,9 +11,10 @@ import (
 
 // Scope is a reply as the parts of a definition see it. It is for one goroutine.
 type Scope struct {
-	Status int // HTTP status
-	Body   any // the whole reply, as ParseJSON returns it
-	Data   any // the record within it
+	Status int                 // HTTP status
+	Header map[string][]string // of the reply; names in any case
+	Body   any                 // the whole reply, as ParseJSON returns it
+	Data   any                 // the record within it
 
 	variables map[string]any          // for CEL, made on first use
 	results   map[*program]celOutcome // of what was evaluated before
@@ -22,7 +23,8 @@ type Scope struct {
 // Compiler compiles the small languages of one definition. It may be used for
 // one definition only, by one goroutine.
 type Compiler struct {
-	env *cel.Env // made on first use: most definitions need none
+	env         *cel.Env // made on first use: most definitions need none
+	expressions []celExpression
 }
 
 // path compiles a path; a mistake is reported at its character.
@@ -121,6 +123,7 @@ func (ps Paths) Texts(at *Cursor) []string {
 type expr []alternative
 
 type alternative struct {
+	node     *document.Node // the word that says where the value comes from
 	path     *Path
 	cel      *program
 	constant any // with neither path nor cel
@@ -133,6 +136,7 @@ type alternative struct {
 	// Of an identifier.
 	assumed   bool // `verified: assumed`
 	unchecked bool // `check: false`
+	anyCase   bool // `case: any`
 }
 
 // constantly tells that the alternative is a constant: the definition says it, of
@@ -223,7 +227,7 @@ func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) ex
 	switch {
 	case n.Kind() == document.Scalar:
 		if path, ok := c.path(n); ok {
-			return expr{{path: &path}}
+			return expr{{path: &path, node: n}}
 		}
 		return nil
 	case n.Kind() == document.List && len(n.Items()) > 0:
@@ -246,7 +250,8 @@ func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) ex
 func (c *Compiler) single(n *document.Node, a alternative) expr {
 	origins := 0
 	for _, key := range []string{"path", "cel", "value"} {
-		if n.Field(key) != nil {
+		if origin := n.Field(key); origin != nil {
+			a.node = origin
 			origins++
 		}
 	}
@@ -257,41 +262,83 @@ func (c *Compiler) single(n *document.Node, a alternative) expr {
 	return expr{a}
 }
 
+// valueForm is how a value of the grammar is written. It stands within itself.
+func (c *Compiler) valueForm() document.Form {
+	long := document.KeysOf(func() []document.Member { return document.Members(c.valueKeys()) })
+	return document.AnyOf("a path, a list of values, or the long form", pathForm(), document.ListOf(document.Form{Name: "value"}), long).
+		Called("value", "a path, a list of values, or {path, cel or value, map, as, when}")
+}
+
 // valueKeys is the table of the long form's keys.
 func (c *Compiler) valueKeys() []document.Key[alternative] {
 	return []document.Key[alternative]{
-		{Name: "path", About: "where the value stands", Read: func(a *alternative, n *document.Node) {
-			if path, ok := c.path(n); ok {
-				a.path = &path
-			}
-		}},
-		{Name: "cel", About: "a CEL expression over data, body and http", Read: func(a *alternative, n *document.Node) { a.cel = c.cel(n) }},
-		{Name: "value", About: "a constant", Read: func(a *alternative, n *document.Node) {
-			if n.Kind() != document.Scalar {
-				n.Errorf("a constant is a single value, not %v", n.Kind())
-				return
-			}
-			a.constant, _ = literal(n)
-		}},
-		{Name: "map", About: "values on the left become those on the right; \"*\" is any other; no entry is absence", Read: func(a *alternative, n *document.Node) {
-			a.table = map[string]any{}
-			for _, f := range n.Fields() {
-				switch f.Value.Kind() {
-				case document.Null:
-					a.table[f.Key.Text()] = nil // absent, and not what "*" says
-				case document.Scalar:
-					a.table[f.Key.Text()], _ = literal(f.Value)
-				default:
-					f.Value.Errorf("a value is mapped to a single value, not to %v", f.Value.Kind())
-				}
-			}
-		}},
-		{Name: "as", About: "the unit of a number that is an instant: epoch_s or epoch_ms", Read: func(a *alternative, n *document.Node) {
-			a.as = Epoch(n.OneOf(string(EpochSeconds), string(EpochMillis)))
-		}},
-		{Name: "when", About: "conditions under which the value counts, relative to the record", Read: func(a *alternative, n *document.Node) {
+		document.Of("path", "where the value stands", document.Pointer(c.PathType()), func(a *alternative) **Path { return &a.path }),
+		document.Of("cel", "a CEL expression over data, body and http", c.celType(), func(a *alternative) **program { return &a.cel }),
+		document.Of("value", "a constant", constant(), func(a *alternative) *any { return &a.constant }),
+		document.Of("map", "values on the left become those on the right; \"*\" is any other; no entry is absence", table(), func(a *alternative) *map[string]any { return &a.table }),
+		document.Of("as", "the unit of a number that is an instant", epoch(), func(a *alternative) *Epoch { return &a.as }),
+		{Name: "when", About: "conditions under which the value counts, relative to the record", Form: c.ConditionType().Form, Read: func(a *alternative, n *document.Node) {
 			a.when = c.Condition(n)
 			a.asks = n.Kind() == document.Mapping && len(n.Fields()) > 0
 		}},
 	}
+}
+
+func pathForm() document.Form {
+	return document.AnyValue("a path").Called("path", "where a value stands in a reply: a.b, a[0].b, [\"odd.key\"].c, . for all of it, ^ for the object around").Like("user.email")
+}
+
+// PathType is how a path is written.
+func (c *Compiler) PathType() document.Type[Path] {
+	return document.Type[Path]{Form: pathForm(), Read: func(into *Path, n *document.Node) { *into = c.Path(n) }}
+}
+
+// PathsType is how paths are written of which the first that has a value counts.
+func (c *Compiler) PathsType() document.Type[Paths] {
+	form := document.OneOrMoreOf(pathForm())
+	form.About = "a path, or a list: the first that has a value"
+	return document.Type[Paths]{Form: form, Read: func(into *Paths, n *document.Node) { *into = c.Paths(n) }}
+}
+
+func (c *Compiler) celType() document.Type[*program] {
+	form := document.AnyValue("a CEL expression").Like("data.first + ' ' + data.last")
+	return document.Type[*program]{Form: form, Read: func(into **program, n *document.Node) { *into = c.cel(n) }}
+}
+
+// constant is a single value with the type that JSON gives it.
+func constant() document.Type[any] {
+	return document.Type[any]{Form: document.AnyValue("a constant"), Read: func(into *any, n *document.Node) {
+		if n.Kind() != document.Scalar {
+			n.Errorf("a constant is a single value, not %v", n.Kind())
+			return
+		}
+		*into, _ = literal(n)
+	}}
+}
+
+// table is what values are translated by.
+func table() document.Type[map[string]any] {
+	form := document.NamesOf(document.AnyOf("a constant, or null for absent", document.AnyValue("a constant"), document.Empty())).Like(`{ACTIVE: true, "*": false}`)
+	return document.Type[map[string]any]{Form: form, Read: func(into *map[string]any, n *document.Node) {
+		*into = map[string]any{}
+		for _, f := range n.Fields() {
+			switch f.Value.Kind() {
+			case document.Null:
+				(*into)[f.Key.Text()] = nil // absent, and not what "*" says
+			case document.Scalar:
+				(*into)[f.Key.Text()], _ = literal(f.Value)
+			default:
+				f.Value.Errorf("a value is mapped to a single value, not to %v", f.Value.Kind())
+			}
+		}
+	}}
+}
+
+func epoch() document.Type[Epoch] {
+	words := document.OneOf(string(EpochSeconds), string(EpochMillis))
+	return document.Type[Epoch]{Form: words.Form, Read: func(into *Epoch, n *document.Node) {
+		var word string
+		words.Read(&word, n)
+		*into = Epoch(word)
+	}}
 }

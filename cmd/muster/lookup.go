@@ -8,12 +8,10 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
@@ -281,17 +279,6 @@ func (l *lookup) verdict() int {
 func (l *lookup) source(i int) *adapters.Source {
 	s, _ := l.live.Sources[i].Upstream.(*adapters.Source) // config makes no other
 	return s
-}
-
-// terminal tells whether somebody is looking.
-func terminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(file.Fd())
-}
-
-// colours tells whether a terminal is to have some (https://no-color.org).
-func colours(w io.Writer) bool {
-	return terminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // patience is how long nothing is said of who is still awaited.

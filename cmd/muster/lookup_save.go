@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"muster/adapters"
+	"muster/adapters/draft"
 	"muster/config"
 )
 
@@ -30,7 +31,7 @@ func (l *lookup) saveTests(ctx context.Context) bool {
 			continue // not asked
 		}
 		definition, file, own := l.file.Definition(s.Source)
-		item, err := definition.SaveTest(ctx, name, l.source(i), l.recorders[i], fake)
+		item, err := definition.SaveTest(ctx, name, l.source(i), l.recorders[i], draft.Fake)
 		if errors.Is(err, adapters.ErrNoReply) {
 			_, _ = fmt.Fprintf(out, "%s: nothing to save: %v\n", s.Source, err)
 			continue

@@ -7,42 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"muster/adapters"
 	"muster/gateway"
 	"muster/normalize"
 )
-
-// painter colours, where it is true.
-type painter bool
-
-const (
-	bold   = "1"
-	dim    = "2"
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-)
-
-func (p painter) in(style, text string) string {
-	if !p || text == "" {
-		return text
-	}
-	return "\x1b[" + style + "m" + text + "\x1b[0m"
-}
-
-// safe is a text that does nothing to a terminal: what an upstream says is not to
-// move the cursor, nor to turn a line around.
-func safe(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return utf8.RuneError
-		}
-		return r
-	}, text)
-}
 
 // text is the answer for people: the profile, a line for each source, and where it
 // is asked for how it came about.

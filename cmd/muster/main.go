@@ -4,8 +4,12 @@
 //	muster serve --config gateway.yaml   the gateway
 //	muster demo                          the gateway, five simulated upstreams and 1,200 people
 //	muster check gateway.yaml            every mistake in a file, and its inline tests
+//	muster init acme-hr --sample r.json  a definition drafted from a reply
+//	muster test providers                the inline tests alone
 //	muster lookup email:jane@…           one person, asked for here and now
 //	muster providers                     the definitions inside the program
+//	muster explain-config                every value in force, and where it comes from
+//	muster schema provider|gateway       JSON Schema and reference of the files
 //	muster version
 //
 // main parses and delegates; the gateway is put together in serve.go.
@@ -20,6 +24,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"muster/config/document"
 )
 
 func main() { os.Exit(run()) }
@@ -35,6 +41,16 @@ type exitError int
 
 // Error is never printed.
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// told tells what is wrong with a configuration, and ends the program with the
+// code for it.
+func told(cmd *cobra.Command, err error) error {
+	_, _ = fmt.Fprintln(cmd.ErrOrStderr(), err)
+	if mistakes := (*document.Error)(nil); errors.As(err, &mistakes) {
+		return exitError(exitWrong)
+	}
+	return exitError(exitUnreadable)
+}
 
 // run is main with an exit code.
 func run() int {
@@ -68,6 +84,10 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), lookupCommand(), providersCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(), demoCommand(),
+		initCommand(), checkCommand(), testCommand(), lookupCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
+		versionCommand(),
+	)
 	return root
 }

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -8,13 +9,99 @@ import (
 	"time"
 )
 
-// A Key is one key that a mapping may hold: its name, what it means, and how
-// its value is read into T.
+// A Key is one key that a mapping may hold: its name, what it means, how its
+// value looks and how it is read into T. Whatever tells of the mapping comes from
+// the same table that reads it.
 type Key[T any] struct {
 	Name     string
 	About    string // one line for people
 	Required bool
+	Unless   string // the key without which a file needs this one
+	Default  string // what holds where the key is not written, as one would write it
+	Form     Form
 	Read     func(into *T, value *Node)
+
+	fill func(into *T) // the defaults within the value
+}
+
+// A Type is how a value looks and how it is read.
+type Type[V any] struct {
+	Form
+	Read func(into *V, value *Node)
+
+	fill func(into *V)
+}
+
+// With is the type with a look at what was read, which may report what is wrong
+// with it.
+func (t Type[V]) With(check func(v V, n *Node)) Type[V] {
+	read := t.Read
+	t.Read = func(into *V, n *Node) {
+		read(into, n)
+		check(*into, n)
+	}
+	return t
+}
+
+// Like is the type with an example of how it is written.
+func (t Type[V]) Like(example string) Type[V] {
+	t.Example = example
+	return t
+}
+
+// Of is a key whose value has a type and goes to a member of T.
+func Of[T, V any](name, about string, typ Type[V], member func(*T) *V) Key[T] {
+	k := Key[T]{Name: name, About: about, Form: typ.Form, Read: func(into *T, n *Node) { typ.Read(member(into), n) }}
+	if typ.fill != nil {
+		k.fill = func(into *T) { typ.fill(member(into)) }
+	}
+	return k
+}
+
+// Within is a key of a part of T, as a key of T.
+func Within[T, V any](k Key[V], part func(*T) *V) Key[T] {
+	whole := Of(k.Name, k.About, Type[V]{Form: k.Form, Read: k.Read, fill: k.fill}, part)
+	whole.Required, whole.Default = k.Required, k.Default
+	return whole
+}
+
+// Must is the key, required.
+func (k Key[T]) Must() Key[T] {
+	k.Required = true
+	return k
+}
+
+// UnlessGiven is the key, which a file needs unless another is written in it: what is
+// read may come from elsewhere.
+func (k Key[T]) UnlessGiven(other string) Key[T] {
+	k.Unless = other
+	return k
+}
+
+// Or is the key with what holds where it is not written.
+func (k Key[T]) Or(value string) Key[T] {
+	k.Default = value
+	return k
+}
+
+// Defaults reads the defaults of a table, and of the tables within it. It panics
+// where a default is none that the key would take: that is a mistake of the table.
+func Defaults[T any](into *T, keys []Key[T]) {
+	for _, k := range keys {
+		if k.fill != nil {
+			k.fill(into)
+		}
+		if k.Default == "" {
+			continue
+		}
+		var problems Problems
+		if n := Read("default", []byte(k.Default), &problems); n != nil {
+			k.Read(into, n)
+		}
+		if err := problems.Err(); err != nil {
+			panic(fmt.Sprintf("the default of %q: %v", k.Name, err))
+		}
+	}
 }
 
 // Decode reads a mapping by its table of keys. Unknown keys, keys left empty
@@ -43,7 +130,11 @@ func Decode[T any](n *Node, into *T, keys []Key[T]) {
 		value := n.Field(k.Name)
 		switch {
 		case value == nil && k.Required && !slices.Contains(meant, k.Name):
-			n.Errorf("the key %q is missing", k.Name).Suggest("%s", k.About)
+			hint := k.About
+			if k.Form.Example != "" {
+				hint += ", for example " + k.Form.Example
+			}
+			n.Errorf("the key %q is missing", k.Name).Suggest("%s", hint)
 		case value == nil:
 		case value.kind == Null:
 			value.Errorf("the key %q is written but has no value", k.Name).Suggest("give it a value or remove the line")

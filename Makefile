@@ -18,8 +18,14 @@ COVERAGE ?= 85
 # The linter takes minutes to build, so it is kept outside the checkout: one for each pair of
 # versions, since a linter cannot read code for a newer Go than it was built with.
 GO_FOUND := $(firstword $(filter go1.%,$(shell go env GOVERSION 2>/dev/null)))
-LINT_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/muster-tools/golangci-lint-$(GOLANGCI_VERSION)-$(or $(GO_FOUND),none)
+TOOLS    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/muster-tools
+LINT_DIR := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)-$(or $(GO_FOUND),none)
 LINT     := $(LINT_DIR)/golangci-lint
+
+# Real systems that tests put Muster before. Each is pinned, with all it is made of, by a module
+# of its own, so that none of it is in ours; cmd/muster/systems_test.go reads the same go.mod.
+SYSTEMS_IN := cmd/muster/testdata/systems
+SYSTEMS    := $(foreach mod,$(wildcard $(SYSTEMS_IN)/*/go.mod),$(TOOLS)/$(notdir $(patsubst %/,%,$(dir $(mod))))-$(shell awk '$$1 == "require" && NF == 3 { print $$3 }' $(mod)))
 
 # A vendor's quirks live in its YAML; Go code that names a vendor has begun to special-case it.
 VENDORS := aveva|itwin|bentley|kobil|numium|vmware|\<csp\>
@@ -39,6 +45,9 @@ demo: go-version ## The gateway before simulated upstreams, on this machine alon
 
 .PHONY: test
 test: prerequisites vet lint ## Install what is missing, vet, lint, then every test under the race detector
+	@for system in $(SYSTEMS); do \
+		[ -x "$$system" ] || echo "NOT TESTED against $${system##*/}: it is not there. \`make systems\` builds it (a minute or two, once)."; \
+	done
 	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) $(PKG)
 
 .PHONY: vet
@@ -56,6 +65,14 @@ $(LINT): | go-version
 	@echo "Building golangci-lint $(GOLANGCI_VERSION) into $(LINT_DIR): a few minutes, once."
 	@GOBIN=$(LINT_DIR) GOFLAGS= CGO_ENABLED=0 \
 		go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: systems
+systems: $(SYSTEMS) ## Build the real systems that tests ask, outside of the checkout
+
+$(SYSTEMS): $(TOOLS)/%: | prerequisites
+	@echo "Building $* into $(TOOLS): a minute or two, once."
+	@module=$(SYSTEMS_IN)/$(firstword $(subst -v, ,$*)); \
+	GOFLAGS= CGO_ENABLED=1 go build -C $$module -trimpath -tags sqlite -ldflags '-s -w' -o $@ $$(awk '/^tool / { print $$2 }' $$module/go.mod)
 
 .PHONY: bench
 bench: go-version ## Benchmarks with allocations (BENCH=pattern COUNT=runs)

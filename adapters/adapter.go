@@ -23,10 +23,12 @@ type Guard func(Adapter) Adapter
 
 // Query is what is known of the person when a source is asked: identifiers by
 // kind, and the tenant's own values for {tenant.NAME}. A source finds its own
-// identifier under Self in both.
+// identifier under Self in both. Caller is who asks, where the source's credential
+// is the caller's; nil otherwise, and where that is not known.
 type Query struct {
 	IDs    map[string]string
 	Tenant map[string]string
+	Caller *Caller
 }
 
 // Reply is a source's answer: its part of the person, and what is wrong with it.

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +23,10 @@ import (
 // auth is what a definition says under `auth`: headers that are always the
 // same, or a token that is fetched first.
 type auth struct {
-	send  []parameter // headers; {token} in them is what fetch brings
-	basic *basicAuth
-	fetch *tokenRequest
+	send   []parameter // headers; {token} in them is what fetch brings, or the caller's
+	basic  *basicAuth
+	fetch  *tokenRequest
+	caller *callerAuth // the credential is the caller's
 }
 
 type basicAuth struct{ username, password template }
@@ -38,6 +41,7 @@ type tokenRequest struct {
 	headers   []parameter
 	token     normalize.Paths
 	expiresIn normalize.Paths
+	exchange  *exchange // the caller's token is its subject
 }
 
 // tokenless is how long a token is kept whose reply states no lifetime.
@@ -56,24 +60,38 @@ type credential struct {
 
 	flight singleflight.Group
 	mu     sync.Mutex
-	kept   token
+	kept   map[string]*token // by whose they are: one caller's are never another's
 }
 
 type token struct {
 	text    string
 	expires time.Time
+	used    time.Time
 }
+
+// ours is the owner of the tokens that no caller's token is exchanged for.
+const ours = ""
+
+// maxTokens bounds how many tokens are kept of one source's callers. Of more, the
+// one that has not been used for longest goes.
+const maxTokens = 1024
 
 // authorize gives a request what the upstream wants to see, and returns the
 // token it used, "" for none.
-func (c *credential) authorize(ctx context.Context, r *http.Request) (string, error) {
+func (c *credential) authorize(ctx context.Context, r *http.Request, caller *Caller) (string, error) {
+	if fault := c.admit(caller); fault != nil {
+		return "", fault
+	}
 	v := values{settings: c.settings}
-	if c.auth.fetch != nil {
-		text, err := c.token(ctx)
+	switch {
+	case c.auth.fetch != nil:
+		text, err := c.token(ctx, caller)
 		if err != nil {
 			return "", err
 		}
 		v.token = text
+	case c.auth.caller != nil:
+		v.token = caller.Token.Reveal()
 	}
 	if c.auth.basic != nil {
 		if err := c.auth.basic.set(r, &v, false); err != nil {
@@ -108,17 +126,18 @@ func (b *basicAuth) set(r *http.Request, v *values, formEncoded bool) error {
 
 // token is the one kept, or a new one. All who wait share one fetch, which goes
 // on when the first of them leaves.
-func (c *credential) token(ctx context.Context) (string, error) {
-	if kept := c.current(); kept != "" {
+func (c *credential) token(ctx context.Context, caller *Caller) (string, error) {
+	owner := c.owner(caller)
+	if kept := c.current(owner); kept != "" {
 		return kept, nil
 	}
-	fetched := c.flight.DoChan("", func() (any, error) {
-		if kept := c.current(); kept != "" {
+	fetched := c.flight.DoChan(owner, func() (any, error) {
+		if kept := c.current(owner); kept != "" {
 			return kept, nil
 		}
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTimeout)
 		defer cancel()
-		return c.fetch(detached)
+		return c.fetch(detached, caller)
 	})
 	select {
 	case <-ctx.Done():
@@ -132,29 +151,56 @@ func (c *credential) token(ctx context.Context) (string, error) {
 // tokenTimeout bounds a fetch that nobody may be waiting for any more.
 const tokenTimeout = 10 * time.Second
 
-func (c *credential) current() string {
+// owner is whose the token is that a caller is served with.
+func (c *credential) owner(caller *Caller) string {
+	if c.auth.caller == nil {
+		return ours
+	}
+	return caller.owner()
+}
+
+func (c *credential) current(owner string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Now().Before(c.kept.expires) {
-		return c.kept.text
+	now, kept := time.Now(), c.kept[owner]
+	if kept == nil || !now.Before(kept.expires) {
+		return ""
 	}
-	return ""
+	kept.used = now
+	return kept.text
+}
+
+// keep remembers a token, and makes room for it.
+func (c *credential) keep(owner string, fresh *token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.kept, func(_ string, t *token) bool { return !fresh.used.Before(t.expires) })
+	if _, known := c.kept[owner]; !known && len(c.kept) >= maxTokens {
+		delete(c.kept, slices.MinFunc(slices.Collect(maps.Keys(c.kept)), func(a, b string) int {
+			return c.kept[a].used.Compare(c.kept[b].used)
+		}))
+	}
+	if c.kept == nil {
+		c.kept = map[string]*token{}
+	}
+	c.kept[owner] = fresh
 }
 
 // renewable tells whether a token that was refused can be replaced.
 func (c *credential) renewable() bool { return c.auth.fetch != nil }
 
 // forget drops a token that was refused, unless somebody has replaced it already.
-func (c *credential) forget(refused string) {
+func (c *credential) forget(caller *Caller, refused string) {
+	owner := c.owner(caller)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kept.text == refused {
-		c.kept = token{}
+	if kept := c.kept[owner]; kept != nil && kept.text == refused {
+		delete(c.kept, owner)
 	}
 }
 
-func (c *credential) fetch(ctx context.Context) (string, error) {
-	request, err := c.tokenRequest(ctx)
+func (c *credential) fetch(ctx context.Context, caller *Caller) (string, error) {
+	request, err := c.tokenRequest(markToken(ctx), caller)
 	if err != nil {
 		return "", Fail(Misconfigured, "the token request is incomplete", err)
 	}
@@ -168,7 +214,11 @@ func (c *credential) fetch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", transportFault(ctx, err, "reading a token")
 	}
+	exchange := c.auth.fetch.exchange
 	if fault := tokenFault(response); fault != nil {
+		if exchange != nil {
+			exchange.classify(fault, content)
+		}
 		return "", fault
 	}
 	tree, err := normalize.ParseJSON(content)
@@ -180,9 +230,17 @@ func (c *credential) fetch(ctx context.Context) (string, error) {
 	if text == "" {
 		return "", Fail(Malformed, "the token reply has no token", nil)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kept = token{text, time.Now().Add(tokenLifetime(c.auth.fetch.expiresIn.Text(at)))}
+	now := time.Now()
+	expires := now.Add(tokenLifetime(c.auth.fetch.expiresIn.Text(at)))
+	if exchange != nil {
+		if exchange.unfit(at) {
+			return "", Fail(Malformed, "the token reply's token is no bearer token of the type asked for", nil)
+		}
+		if ends := caller.Expires; !ends.IsZero() && ends.Before(expires) { // what is made of a token does not outlive it
+			expires = ends
+		}
+	}
+	c.keep(c.owner(caller), &token{text, expires, now})
 	return text, nil
 }
 
@@ -214,8 +272,8 @@ func tokenLifetime(expiresIn string) time.Duration {
 	return lifetime - min(30*time.Second, lifetime/10)
 }
 
-func (c *credential) tokenRequest(ctx context.Context) (*http.Request, error) {
-	v := values{settings: c.settings}
+func (c *credential) tokenRequest(ctx context.Context, caller *Caller) (*http.Request, error) {
+	v := values{query: Query{Caller: caller}, settings: c.settings}
 	t := c.auth.fetch
 	address, err := t.endpoint.url(&v, t.query)
 	if err != nil {
@@ -264,6 +322,28 @@ func AuthType(c *normalize.Compiler) document.Type[auth] {
 	})
 }
 
+// conceal takes a token out of what an upstream says of a failure: one that
+// repeats what it was sent must not bring it into a log, or before a caller.
+func conceal(token string, faults ...*Fault) {
+	const aWord = 8 // what is shorter may stand in any text
+	if len(token) < aWord {
+		return
+	}
+	for _, f := range faults {
+		if f == nil {
+			continue
+		}
+		f.Detail.Details = slices.Clone(f.Detail.Details)
+		texts := []*string{&f.Detail.Code, &f.Detail.Message, &f.Detail.Hint, &f.Detail.Ref, &f.Detail.Subject}
+		for i := range f.Detail.Details {
+			texts = append(texts, &f.Detail.Details[i])
+		}
+		for _, text := range texts {
+			*text = strings.ReplaceAll(*text, token, masked)
+		}
+	}
+}
+
 // authKeys is the table of the auth kinds; a definition has exactly one.
 func authKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{
@@ -287,6 +367,8 @@ func authKeys(c *normalize.Compiler) []document.Key[auth] {
 				document.Of("password", "of that account", authTemplate(), func(g *grant) *template { return &g.password }).Must(),
 			)
 		}),
+		callerKey(),
+		exchangeKey(),
 		apiTokenKey(c),
 	}
 }
@@ -305,6 +387,9 @@ func grantKey(name, about string, keys func() []document.Key[grant]) document.Ke
 		var g grant
 		typ.Read(&g, n)
 		a.fetch, a.send = g.request(name), sendBearer()
+		for _, p := range g.params {
+			a.fetch.form = replaced(a.fetch.form, p)
+		}
 	}}
 }
 
@@ -324,6 +409,7 @@ type grant struct {
 	username, password               template
 	style                            string
 	params                           []parameter
+	exchange                         exchange
 }
 
 func grantKeys() []document.Key[grant] {
@@ -344,7 +430,7 @@ func clientSecretKey() document.Key[grant] {
 	return document.Of("client_secret", "how we prove it", authTemplate(), func(g *grant) *template { return &g.clientSecret })
 }
 
-// request is the token request of a grant type.
+// request is the token request of a grant type, without further parameters.
 func (g *grant) request(grantType string) *tokenRequest {
 	t := &tokenRequest{
 		endpoint:  g.endpoint,
@@ -368,9 +454,6 @@ func (g *grant) request(grantType string) *tokenRequest {
 	}
 	if g.audience != nil {
 		t.form = append(t.form, parameter{"audience", g.audience})
-	}
-	for _, p := range g.params {
-		t.form = replaced(t.form, p)
 	}
 	return t
 }
@@ -457,6 +540,9 @@ func (a *auth) templates() []template {
 		if b != nil {
 			all = append(all, b.username, b.password)
 		}
+	}
+	if a.caller != nil {
+		all = append(all, a.caller.audience)
 	}
 	return all
 }

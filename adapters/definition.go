@@ -35,6 +35,7 @@ type Definition struct {
 	tests    []inlineTest
 	secrets  []*document.Node
 	hash     string
+	node     *document.Node // what it was compiled from
 }
 
 // Setting is what a deployment fills in.
@@ -73,14 +74,15 @@ type Resolved struct {
 	Merged *document.Node // with what it inherits
 	Chain  []string       // its name, then the names of those it was made from
 
-	deployment string // the file of the entry laid over it, "" for none
+	inherited  []*document.Node // the tests of those it was made from: samples alone
+	deployment string           // the file of the entry laid over it, "" for none
 }
 
 // With lays the keys that a deployment's entry writes over the definition's, as
 // whole keys.
 func (r *Resolved) With(entry *document.Node) *Resolved {
 	over := entry.Only("auth", "tls", "headers", "query")
-	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, entry.File()}
+	return &Resolved{r.Own, document.Overlay(r.Merged, over), r.Chain, r.inherited, entry.File()}
 }
 
 // Resolve finds a definition in the first library that has it, and what it is
@@ -115,7 +117,11 @@ func resolve(name string, libraries []Library, trail []string) *Resolved {
 			return &Resolved{Own: own, Merged: own, Chain: []string{name}}
 		}
 		merged := document.Overlay(base.Merged.Without("tests", "provider", "use"), own)
-		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...)}
+		inherited := base.inherited
+		if tests := base.Own.Field("tests"); tests.Kind() == document.List {
+			inherited = append([]*document.Node{tests}, inherited...)
+		}
+		return &Resolved{Own: own, Merged: merged, Chain: append([]string{name}, base.Chain...), inherited: inherited}
 	}
 	return nil
 }
@@ -124,13 +130,14 @@ func resolve(name string, libraries []Library, trail []string) *Resolved {
 // result is of use only when there were none.
 func Compile(r *Resolved) *Definition {
 	n := r.Merged
-	d := &Definition{Chain: r.Chain}
+	d := &Definition{Chain: r.Chain, node: r.Merged}
 	c := &normalize.Compiler{}
 	document.Defaults(&d.response, responseKeys(c))
 	document.Decode(n, d, definitionKeys(c))
 	if n.Field("lookup") != nil && n.Kind() == document.Mapping {
 		d.mapping = c.Mapping(n.Field("profile"), n.Field("ids"))
 		d.check(r)
+		c.CheckCEL(r.Own.File(), d.samples(r))
 	}
 	content := sha256.New()
 	writeContent(content, n.Without("tests", "about", "limits", "redact"))
@@ -280,6 +287,7 @@ func (d *Definition) check(r *Resolved) {
 			}
 		}
 	}
+	d.checkNobody(n)
 	d.checkSettings(n)
 	d.checkSecrets(r)
 }
@@ -340,7 +348,7 @@ func (d *Definition) templates(l *Lookup) []template {
 // some, so these are not among what identifiersOf requires.
 func (d *Definition) required(l *Lookup) []template {
 	all := d.sent(l)
-	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+	for _, c := range d.comparisons() {
 		all = append(all, c.want)
 	}
 	return all
@@ -355,7 +363,8 @@ func (d *Definition) sent(l *Lookup) []template {
 	return all
 }
 
-// identifiersOf are the kinds of identifiers without which the lookup cannot be sent.
+// identifiersOf are the kinds of identifiers in the lookup's address and body,
+// without which it cannot be sent; nil for one that names nobody (see ways).
 func (d *Definition) identifiersOf(l *Lookup) []string {
 	var kinds []string
 	for _, t := range d.sent(l) {
@@ -375,7 +384,7 @@ func (d *Definition) optionalIdentifiers() []string {
 	for _, t := range parameterTemplates(d.headers, d.query) {
 		kinds = append(kinds, t.refs("id")...)
 	}
-	for _, c := range slices.Concat(d.response.match, d.response.pick) {
+	for _, c := range d.comparisons() {
 		kinds = append(kinds, c.want.refs("id")...)
 	}
 	return kinds
@@ -383,6 +392,10 @@ func (d *Definition) optionalIdentifiers() []string {
 
 // Members are the profile's top-level members that the definition maps.
 func (d *Definition) Members() []string { return d.mapping.Members() }
+
+// Positions says where the definition maps each member of the profile ("ids." and
+// the kind for an identifier), as file:line. The map is only to be read.
+func (d *Definition) Positions() map[string]string { return d.mapping.Positions() }
 
 // Settings are what a deployment fills in.
 func (d *Definition) Settings() []Setting { return d.settings }

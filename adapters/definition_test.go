@@ -67,7 +67,7 @@ limits: {attempts: 0}
 		`not a provider's name: "X" | lower-case letters, digits and hyphens, a letter first`,
 		`{id.self} may not stand under auth | allowed here: settings`,
 		`the address must begin with https:// | a test server can be reached over plain HTTP by egress.connect in the gateway's file`,
-		`unknown format "guid" | known: email, int, label, uuid`,
+		`unknown format "guid" | known: email, int, json, label, odata, uuid`,
 		`{tenant.} names no value | placeholders are written {id.KIND}, {tenant.NAME} or {settings.NAME}`,
 		`no setting named "none" | declare it under ` + "`settings:`",
 		`expected a whole number from 1 to 10, found "0"`,

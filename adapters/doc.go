@@ -6,8 +6,10 @@
 //
 //	request.go     identifiers and settings become one HTTP request, or nothing
 //	               is sent because a value does not fit its place
-//	credential.go  the request is given what the upstream wants to see
-//	reply.go       the reply becomes a Record, or a Fault of one of the kinds
+//	credential.go  the request is given what the upstream wants to see: our own
+//	               credential, or the caller's (caller.go, exchange.go)
+//	reply.go       the reply becomes a Record, or a Fault of one of the kinds;
+//	               nobody.go is for those of whoever the credential is for
 //
 // What can go wrong is a closed set: fault.go holds the one table of kinds that
 // retry, breaker, cache and answers are driven by. Everything that waits,

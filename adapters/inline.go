@@ -36,7 +36,7 @@ type inlineTest struct {
 
 type inlineReply struct {
 	status  int
-	headers map[string]string
+	headers http.Header
 	body    []byte
 }
 
@@ -78,12 +78,39 @@ func inlineWithKeys() []document.Key[inlineTest] {
 	return []document.Key[inlineTest]{
 		document.Of("id", "identifiers, by kind", texts(), func(t *inlineTest) *map[string]string { return &t.query.IDs }),
 		document.Of("tenant", "the tenant's values", texts(), func(t *inlineTest) *map[string]string { return &t.query.Tenant }),
+		document.Of("caller", "who asks; without it nobody does", testCaller(), func(t *inlineTest) **Caller { return &t.query.Caller }),
 		{Name: "settings", About: "the deployment's values; a secret reads as <secret>", Form: texts().Form, Read: func(t *inlineTest, n *document.Node) {
 			for _, f := range n.Fields() {
 				t.with[f.Key.Text()] = NewSecret(f.Value.Text())
 			}
 		}},
 	}
+}
+
+// manyHeaders are headers of a reply: one that stands several times has a list.
+func manyHeaders() document.Type[http.Header] {
+	return document.Type[http.Header]{Form: document.NamesOf(document.OneOrMoreOf(document.AnyValue("text"))), Read: func(into *http.Header, n *document.Node) {
+		*into = http.Header{}
+		for _, f := range n.Fields() {
+			for _, value := range f.Value.OneOrMore() {
+				into.Add(f.Key.Text(), value.Text())
+			}
+		}
+	}}
+}
+
+// testCaller is `caller: {audiences}`. Who it is and what the token looks like is
+// nothing that a request could show.
+func testCaller() document.Type[*Caller] {
+	typ := document.Object(func() []document.Key[Caller] {
+		return []document.Key[Caller]{
+			document.Of("audiences", "the aud of the caller's token", document.Texts(), func(c *Caller) *[]string { return &c.Audiences }),
+		}
+	})
+	return document.Type[*Caller]{Form: typ.Form, Read: func(into **Caller, n *document.Node) {
+		*into = &Caller{Issuer: masked, Subject: masked, Token: NewSecret(masked)}
+		typ.Read(*into, n)
+	}}
 }
 
 // texts are texts under names of the author's own.
@@ -119,7 +146,7 @@ func inlineReplyKeys() []document.Key[inlineReply] {
 	anything := document.Form{About: "whatever JSON holds"}
 	return []document.Key[inlineReply]{
 		document.Of("http", "its status", document.Whole(100, 599), func(r *inlineReply) *int { return &r.status }).Or("200"),
-		document.Of("headers", "its headers", texts(), func(r *inlineReply) *map[string]string { return &r.headers }),
+		document.Of("headers", "its headers; one that stands several times has a list", manyHeaders(), func(r *inlineReply) *http.Header { return &r.headers }),
 		{Name: "json", About: "the body, as YAML", Form: anything, Read: func(r *inlineReply, n *document.Node) {
 			body, err := n.JSON()
 			if err != nil {
@@ -177,57 +204,49 @@ func tree() document.Type[any] {
 	}}
 }
 
-// TestResult is what came of one inline test.
-type TestResult struct {
-	Name     string
-	Position string   // file:line:column
-	Failures []string // one line per difference; none when it passed
-}
-
 // RunTests plays the definition's own tests through the engine, with the
 // network replaced by the reply that each test states.
 func (d *Definition) RunTests(ctx context.Context) []TestResult {
 	results := make([]TestResult, 0, len(d.tests))
 	for i := range d.tests {
-		t := &d.tests[i]
-		results = append(results, TestResult{Name: t.name, Position: t.node.Position(), Failures: d.runTest(ctx, t)})
+		results = append(results, d.runTest(ctx, &d.tests[i]))
 	}
 	return results
 }
 
-func (d *Definition) runTest(ctx context.Context, t *inlineTest) []string {
+func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
+	result := TestResult{Provider: d.Name, Name: t.name, Position: t.node.Position(), test: t}
 	wire := &inlineWire{reply: t.reply}
 	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
-	source.credential.auth = auth{} // credentials are no part of what a test states
+	source.credential.auth = auth{caller: d.auth.caller} // of credentials, a test states only that there is a caller
+	source.noted = func(notes []normalize.Note) { result.Misfits = notes }
 	if !t.now.IsZero() {
 		source.now = func() time.Time { return t.now }
 	}
 	reply, err := source.Fetch(ctx, t.query)
 
-	var failures []string
+	result.Sent = wire.sent
 	switch {
 	case wire.sent == "" && t.reply != nil:
-		failures = append(failures, "nothing was sent, though the test has a reply")
+		result.differ("reply", "something sent, since the test has a reply", "nothing sent")
 	case wire.sent != "" && t.reply == nil:
-		failures = append(failures, "sent "+wire.sent+", though the test has no reply")
+		result.differ("reply", "nothing sent, since the test has no reply", wire.sent)
 	case wire.sent != "" && t.request != "" && !sameRequest(t.request, wire.sent):
-		failures = append(failures, "request: expected "+t.request+", sent "+wire.sent)
+		result.differ("request", t.request, wire.sent)
 	}
 	if t.body != nil && wire.sent != "" {
-		failures = append(failures, difference("body", t.body, wire.body)...)
+		result.Differences = append(result.Differences, difference("body", t.body, wire.body)...)
 	}
-	for _, note := range reply.Notes { // at run time a note, here a mistake: a sample is what the document says
-		failures = append(failures, "does not fit: "+note)
-	}
-	got := renderReply(reply, err, t.now)
-	want := t.expect.tree()
+	result.Got = renderReply(reply, err, t.now)
+	got, want := maps.Clone(result.Got), t.expect.tree()
 	if want["error"] == nil {
 		delete(got, "error")
 	}
 	if want["retry_after"] == nil {
 		delete(got, "retry_after")
 	}
-	return append(failures, difference("", want, got)...)
+	result.Differences = append(result.Differences, difference("", want, got)...)
+	return result
 }
 
 // testSettings are those that a test states; a secret reads as <secret>.
@@ -271,11 +290,7 @@ func (w *inlineWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.reply == nil {
 		return nil, errNothingMayBeSent
 	}
-	header := http.Header{}
-	for name, value := range w.reply.headers {
-		header.Set(name, value)
-	}
-	return &http.Response{StatusCode: w.reply.status, Header: header, Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
+	return &http.Response{StatusCode: w.reply.status, Header: w.reply.headers.Clone(), Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
 }
 
 func (e *inlineExpect) tree() map[string]any {
@@ -379,12 +394,12 @@ func renderDetail(d Detail, child bool) map[string]any {
 	return said
 }
 
-// difference lists where two trees differ, a line for each place.
-func difference(path string, want, got any) []string {
+// difference lists where two trees differ.
+func difference(path string, want, got any) []Difference {
 	wantMap, isMap := want.(map[string]any)
 	gotMap, alsoMap := got.(map[string]any)
 	if isMap && alsoMap {
-		var lines []string
+		var all []Difference
 		keys := slices.Sorted(maps.Keys(wantMap))
 		for key := range gotMap {
 			if _, both := wantMap[key]; !both {
@@ -393,21 +408,21 @@ func difference(path string, want, got any) []string {
 		}
 		slices.Sort(keys)
 		for _, key := range keys {
-			lines = append(lines, difference(strings.TrimPrefix(path+"."+key, "."), wantMap[key], gotMap[key])...)
+			all = append(all, difference(strings.TrimPrefix(path+"."+key, "."), wantMap[key], gotMap[key])...)
 		}
-		return lines
+		return all
 	}
 	wantList, isList := want.([]any)
 	gotList, alsoList := got.([]any)
 	if isList && alsoList && len(wantList) == len(gotList) {
-		var lines []string
+		var all []Difference
 		for i := range wantList {
-			lines = append(lines, difference(fmt.Sprintf("%s[%d]", path, i), wantList[i], gotList[i])...)
+			all = append(all, difference(fmt.Sprintf("%s[%d]", path, i), wantList[i], gotList[i])...)
 		}
-		return lines
+		return all
 	}
 	if w, g := show(want), show(got); w != g {
-		return []string{path + ": expected " + w + ", got " + g}
+		return []Difference{{path, w, g}}
 	}
 	return nil
 }
@@ -421,8 +436,11 @@ func show(v any) string {
 	case map[string]any, []any:
 		return showContainer(v)
 	default:
-		text, _ := json.Marshal(v)
-		return string(text)
+		var b strings.Builder
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(v) // a text, true or false
+		return strings.TrimSuffix(b.String(), "\n")
 	}
 }
 

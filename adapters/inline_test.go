@@ -17,7 +17,17 @@ func failures(t *testing.T, keys, test string) []string {
 	if len(results) != 1 || results[0].Name != "it" {
 		t.Fatalf("results %+v", results)
 	}
-	return results[0].Failures
+	var lines []string
+	for _, p := range adapters.Problems(results) {
+		if p.Rule == adapters.RuleShape {
+			lines = append(lines, fmt.Sprintf("%d:%d %s | %s", p.Line, p.Column, p.Message, p.Hint))
+		}
+		lines = append(lines, p.Details...)
+	}
+	if results[0].Passed() != (lines == nil) {
+		t.Errorf("passed: %t, and yet %q", results[0].Passed(), lines)
+	}
+	return lines
 }
 
 // What an inline test tells when definition and test differ: one line for each
@@ -38,10 +48,10 @@ response:
 	}{
 		{"all is well", with + `request: "GET https://h.example/users/1", reply: {json: {id: 1, name: Jane}}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: Jane}}`, nil},
 		{"a request that may end otherwise", with + `request: "GET https://h.example/*", reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`, nil},
-		{"another request", with + `request: "GET https://h.example/people/1", reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{"request: expected GET https://h.example/people/1, sent GET https://h.example/users/1"}},
-		{"another beginning", with + `request: "GET https://g.example/*", reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{"request: expected GET https://g.example/*, sent GET https://h.example/users/1"}},
-		{"nothing sent", `with: {id: {self: ".."}, settings: {host: h.example}}, reply: {json: {id: 1}}, expect: {outcome: failed, kind: invalid}`, []string{"nothing was sent, though the test has a reply"}},
-		{"sent after all", with + `expect: {outcome: failed, kind: invalid}`, []string{"sent GET https://h.example/users/1, though the test has no reply", `kind: expected "invalid", got "unavailable"`}},
+		{"another request", with + `request: "GET https://h.example/people/1", reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{"request: expected GET https://h.example/people/1, got GET https://h.example/users/1"}},
+		{"another beginning", with + `request: "GET https://g.example/*", reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{"request: expected GET https://g.example/*, got GET https://h.example/users/1"}},
+		{"nothing sent", `with: {id: {self: ".."}, settings: {host: h.example}}, reply: {json: {id: 1}}, expect: {outcome: failed, kind: invalid}`, []string{"reply: expected something sent, since the test has a reply, got nothing sent"}},
+		{"sent after all", with + `expect: {outcome: failed, kind: invalid}`, []string{"reply: expected nothing sent, since the test has no reply, got GET https://h.example/users/1", `kind: expected "invalid", got "unavailable"`}},
 		{"a member differs", with + `reply: {json: {id: 1, name: Jane, on: true}}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: Joan, active: true}}`, []string{`profile.displayName: expected "Joan", got "Jane"`}},
 		{"a member is missing", with + `reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: Jane, active: false}}`, []string{`profile: expected {active: false, displayName: "Jane"}, got nothing`}},
 		{"a member too many", with + `reply: {json: {id: 1, name: Jane, plant: [a, b]}}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: Jane}}`, []string{`profile.attributes: expected nothing, got {plant: ["a", "b"]}`}},
@@ -63,7 +73,7 @@ response:
 		{"partial", with + `reply: {http: 207, json: {id: 1, errors: [{status: 403, code: x}, {}]}}, expect: {outcome: partial, ids: {self: "1"}, warnings: [{kind: denied, status: 403, code: x}, {kind: unavailable}]}`, nil},
 		{"warnings that differ", with + `reply: {http: 207, json: {id: 1, errors: [{status: 403}]}}, expect: {outcome: partial, ids: {self: "1"}, warnings: [{kind: unavailable, status: 403}]}`, []string{`warnings[0].kind: expected "unavailable", got "denied"`}},
 		{"warnings where none is expected", with + `reply: {http: 207, json: {id: 1, errors: [{status: 403}]}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{`outcome: expected "ok", got "partial"`, `warnings: expected nothing, got [{kind: "denied", status: 403}]`}},
-		{"what does not fit its member", with + `reply: {json: {id: 1, on: "yes"}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{"does not fit: active: expected true or false, found a text that is none"}},
+		{"what does not fit its member", with + `reply: {json: {id: 1, on: "yes"}}, expect: {outcome: ok, ids: {self: "1"}}`, []string{`4:38 active: expected true or false, found a text that is none, as the test "it" shows | say which values mean what: {path: on, map: {VALUE: true, "*": false}}`}},
 		{"a body word for word", with + `reply: {text: "{\"id\": 1} x"}, expect: {outcome: failed, kind: malformed}`, nil},
 		{"a body from a file", with + `reply: {file: testdata/replies/jane.json}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: Jane}}`, nil},
 		{"a large number stays exact", with + `reply: {json: {id: 1, name: 9223372036854775807}}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: "9223372036854775807"}}`, nil},
@@ -135,7 +145,9 @@ tests:
 		t.Fatal(err)
 	}
 	results := d.RunTests(t.Context())
-	expect(t, "results", fmt.Sprint(results), "[{it "+name+":3:5 []}]")
+	if len(results) != 1 || results[0].Name != "it" || results[0].Position != name+":3:5" || !results[0].Passed() {
+		t.Errorf("results %+v", results)
+	}
 }
 
 func TestEveryTestIsPlayed(t *testing.T) {
@@ -144,8 +156,13 @@ tests:
   - {name: one, with: {settings: {host: h.example}, id: {self: "1"}}, reply: {json: {id: "1"}}, expect: {outcome: ok, ids: {self: "1"}}}
   - {name: two, with: {settings: {host: h.example}, id: {self: "1"}}, reply: {http: 500}, expect: {outcome: ok}}
 `)
-	expect(t, "results", d.RunTests(t.Context()), []adapters.TestResult{
-		{Name: "one", Position: "directory.yaml:3:5"},
-		{Name: "two", Position: "directory.yaml:4:5", Failures: []string{`kind: expected nothing, got "unavailable"`, `outcome: expected "ok", got "failed"`}},
-	})
+	results := d.RunTests(t.Context())
+	told := adapters.Problems(results)
+	if len(results) != 2 || !results[0].Passed() || results[1].Passed() || results[1].Provider != "directory" || len(told) != 1 {
+		t.Fatalf("results %+v", results)
+	}
+	expect(t, "problem", told[0].String(), `directory.yaml:4:5: error: the test "two" failed
+    kind: expected nothing, got "unavailable"
+    outcome: expected "ok", got "failed"
+`)
 }

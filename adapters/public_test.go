@@ -39,10 +39,8 @@ func TestPublicAPIs(t *testing.T) {
 			if len(results) == 0 {
 				t.Error("it has no tests")
 			}
-			for _, result := range results {
-				for _, failure := range result.Failures {
-					t.Errorf("%s, %s: %s", result.Position, result.Name, failure)
-				}
+			for _, problem := range adapters.Problems(results) {
+				t.Error(problem)
 			}
 		})
 	}
@@ -81,6 +79,6 @@ profile:
     reply: {json: {id: 1, hired: 01/02/2024, changed: "/Date(1467331200000)/", seen: 1970-01-01T00:00:00Z, on: "false", roles: "a,b"}},
     expect: {outcome: ok, ids: {self: "1"}, profile: {createdAt: "2024-01-02T00:00:00Z", updatedAt: "2016-07-01T00:00:00Z", active: false, roles: [{value: a}, {value: b}]}}`)
 	expect(t, "failures", got, []string(nil))
-	got = failures(t, keys, `with: {settings: {host: h.example}, id: {self: "1"}}, reply: {json: {id: 1}}, expect: {outcome: ok, ids: {self: "1"}}`)
+	got = failures(t, keys, `with: {settings: {host: h.example}, id: {self: "1"}}, reply: {json: {id: 1, hired: null, changed: null, seen: null, roles: null}}, expect: {outcome: ok, ids: {self: "1"}}`)
 	expect(t, "of a record that has none of them", got, []string(nil))
 }

@@ -2,13 +2,10 @@ package adapters
 
 import (
 	"context"
-	"errors"
 	"io"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"muster/config/document"
@@ -27,13 +24,7 @@ type response struct {
 	detail     detailPaths
 	errors     []classification
 	partial    *partial
-	retryAfter *retryAfter
-}
-
-// comparison asks that what stands at a path is what was asked for.
-type comparison struct {
-	path normalize.Path
-	want template
+	retryAfter []retryAfter
 }
 
 // classification names the kind of a failure by what the reply says.
@@ -48,15 +39,12 @@ type detailPaths struct {
 	status, code, message, ref, hint, subject, details normalize.Paths
 }
 
+// partial says how an upstream tells that its answer lacks something: each failure
+// at a path, or conditions on the whole reply.
 type partial struct {
 	each   normalize.Paths
-	detail detailPaths
-}
-
-type retryAfter struct {
-	header string
-	path   normalize.Paths
-	as     string // "seconds", "epoch_s", "epoch_ms", "http_date" or "rfc3339"
+	when   *normalize.Condition
+	detail detailPaths // relative to a failure, or to the body
 }
 
 func responseKeys(c *normalize.Compiler) []document.Key[response] {
@@ -69,33 +57,9 @@ func responseKeys(c *normalize.Compiler) []document.Key[response] {
 		document.Of("match", "the record must be what was asked for, else mismatch", comparisonsType(c), func(r *response) *[]comparison { return &r.match }),
 		document.Of("error", "paths in an error body, for the trace and the log", document.Object(func() []document.Key[detailPaths] { return detailKeys(c) }), func(r *response) *detailPaths { return &r.detail }),
 		document.Of("errors", "the first whose conditions hold decides before the HTTP status does", document.Items(document.Object(func() []document.Key[classification] { return classificationKeys(c) })), func(r *response) *[]classification { return &r.errors }),
-		document.Of("partial", "the upstream's own partial failures; any item makes the source partial", document.Pointer(document.Object(func() []document.Key[partial] { return partialKeys(c) })), func(r *response) **partial { return &r.partial }),
-		document.Of("retry_after", "where the upstream says when to come back; without it the header Retry-After", document.Pointer(retryAfterType(c)), func(r *response) **retryAfter { return &r.retryAfter }),
+		document.Of("partial", "the upstream's own partial failures; any item makes the source partial", document.Pointer(partialType(c)), func(r *response) **partial { return &r.partial }),
+		document.Of("retry_after", "where the upstream says when to come back, the first place that says it; without it the header Retry-After", document.OneOrMore(retryAfterType(c)), func(r *response) *[]retryAfter { return &r.retryAfter }),
 	}
-}
-
-func retryAfterType(c *normalize.Compiler) document.Type[retryAfter] {
-	return document.Object(func() []document.Key[retryAfter] {
-		return []document.Key[retryAfter]{
-			document.Of("header", "a header", document.Text(), func(r *retryAfter) *string { return &r.header }),
-			document.Of("path", "a path in the body", c.PathsType(), func(r *retryAfter) *normalize.Paths { return &r.path }),
-			document.Of("as", "what its value means", document.OneOf("seconds", "epoch_s", "epoch_ms", "http_date", "rfc3339"), func(r *retryAfter) *string { return &r.as }).Or("seconds"),
-		}
-	}).With(func(r retryAfter, n *document.Node) {
-		if (r.header == "") == (r.path == nil) {
-			n.Errorf("exactly one of header and path is needed here")
-		}
-	})
-}
-
-func comparisonsType(c *normalize.Compiler) document.Type[[]comparison] {
-	form := document.NamesOf(inRequest().form()).Like(`{email: "{id.email}"}`)
-	form.About = "PATH: what was asked for"
-	return document.Type[[]comparison]{Form: form, Read: func(into *[]comparison, n *document.Node) {
-		for _, f := range n.Fields() {
-			*into = append(*into, comparison{c.Path(f.Key), parseTemplate(f.Value, f.Value.Text(), 0, inRequest())})
-		}
-	}}
 }
 
 func classificationKeys(c *normalize.Compiler) []document.Key[classification] {
@@ -133,9 +97,18 @@ func detailKeys(c *normalize.Compiler) []document.Key[detailPaths] {
 	}
 }
 
+func partialType(c *normalize.Compiler) document.Type[partial] {
+	return document.Object(func() []document.Key[partial] { return partialKeys(c) }).With(func(_ partial, n *document.Node) {
+		if n.Kind() == document.Mapping && (n.Field("each") == nil) == (n.Field("if") == nil) {
+			n.Errorf("exactly one of each and if is needed here").Suggest("each: PATH is the list of failures; if: CONDITIONS holds of a reply that is cut")
+		}
+	})
+}
+
 func partialKeys(c *normalize.Compiler) []document.Key[partial] {
 	keys := []document.Key[partial]{
-		document.Of("each", "path of the list of failures", c.PathsType(), func(p *partial) *normalize.Paths { return &p.each }).Must(),
+		document.Of("each", "path of the list of failures", c.PathsType(), func(p *partial) *normalize.Paths { return &p.each }).UnlessGiven("if"),
+		document.Of("if", "conditions under which the answer as a whole is incomplete; in place of each", document.Pointer(c.ConditionType()), func(p *partial) **normalize.Condition { return &p.when }),
 		document.Of("status", "the HTTP status of one failure", c.PathsType(), func(p *partial) *normalize.Paths { return &p.detail.status }),
 	}
 	for _, k := range detailKeys(c) {
@@ -179,18 +152,19 @@ func receive(ctx context.Context, r *http.Response, limit int64) (received, erro
 }
 
 // interpret makes a Reply of what came, for the lookup that was sent. Its error
-// is a *Fault, and then nothing of the reply is used.
-func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time.Time) (Reply, error) {
+// is a *Fault, and then nothing of the reply is used. The notes are those of the
+// reply, with the words of the definition that they are about.
+func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time.Time) (Reply, []normalize.Note, error) {
 	tree, parseErr := normalize.ParseJSON(got.body)
-	scope := &normalize.Scope{Status: got.status, Body: tree}
+	scope := &normalize.Scope{Status: got.status, Header: got.header, Body: tree}
 	root := normalize.At(tree)
 
-	fail := func(kind Kind, step string) (Reply, error) {
+	fail := func(kind Kind, step string) (Reply, []normalize.Note, error) {
 		fault := Fail(kind, step, nil)
-		fault.Detail = d.response.detail.read(root)
+		fault.Detail = d.detail(root)
 		fault.Detail.Status = got.status
-		fault.RetryAfter = d.response.retryAfterOf(got, root, now)
-		return Reply{}, fault
+		fault.RetryAfter = d.response.retryAfterOf(kind, got, root, now)
+		return Reply{}, nil, fault
 	}
 	success := got.status >= 200 && got.status < 300
 	if success && parseErr != nil {
@@ -207,12 +181,12 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.response.ok.Holds(scope, root) {
 		return fail(Unavailable, "the reply does not say that it succeeded")
 	}
-	record, kind, message := d.record(root, v)
+	record, kind, message := d.record(root, lookup, v)
 	if kind != 0 {
 		return fail(kind, message)
 	}
 	scope.Data = record
-	if !allEqual(d.response.match, normalize.At(record), v) {
+	if !d.allEqual(d.response.match, normalize.At(record), v) {
 		return fail(Mismatch, "the record is not the one asked for")
 	}
 	mapped, notes, err := d.mapping.Apply(scope, now)
@@ -222,14 +196,29 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.sameIdentifiers(mapped, lookup, v) {
 		return fail(Mismatch, "the record's own identifier is not the one asked for")
 	}
-	return Reply{Record: mapped, Status: got.status, Children: d.children(root), Notes: notes}, nil
+	if len(d.askedWith(lookup, v)) == 0 && !d.compared(record, mapped, v) {
+		return fail(Mismatch, "nothing in the record tells that it is the person's who was asked for")
+	}
+	return Reply{Record: mapped, Status: got.status, Children: d.children(scope, root), Notes: normalize.NoteTexts(notes)}, notes, nil
+}
+
+// detail is what an error body says, less what the definition masks: it goes to the
+// trace and the log.
+func (d *Definition) detail(root *normalize.Cursor) Detail {
+	if len(d.redact) > 0 {
+		root = normalize.At(d.redacted(root.Value))
+	}
+	return d.response.detail.read(root)
 }
 
 // record finds the record in the body. A kind other than 0 says why there is none.
-func (d *Definition) record(root *normalize.Cursor, v *values) (any, Kind, string) {
+func (d *Definition) record(root *normalize.Cursor, lookup *Lookup, v *values) (any, Kind, string) {
 	data, ok := d.response.data.First(root)
-	if ok && len(d.response.pick) > 0 {
-		data, ok = d.picked(data, v)
+	if ok {
+		var contradicted bool
+		if data, contradicted = d.picked(data, lookup, v); contradicted {
+			return nil, Mismatch, "no record found agrees with everything that is known of the person"
+		}
 	}
 	items, isList := data.([]any)
 	switch {
@@ -267,77 +256,16 @@ func (d *Definition) record(root *normalize.Cursor, v *values) (any, Kind, strin
 	}
 }
 
-// picked keeps the hits that equal what was asked for: a search that answers
-// with what merely resembles it has not found it.
-func (d *Definition) picked(data any, v *values) (any, bool) {
-	items, isList := data.([]any)
-	if !isList {
-		items = []any{data}
-	}
-	var hits []any
-	for _, item := range items {
-		if at := normalize.At(item); allPresent(d.response.pick, at) && allEqual(d.response.pick, at, v) {
-			hits = append(hits, item)
-		}
-	}
-	return hits, true
-}
-
-func allPresent(wanted []comparison, at *normalize.Cursor) bool {
-	for _, c := range wanted {
-		if _, ok := c.path.Value(at); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// allEqual tells whether nothing at the paths differs from what was asked for.
-// What the record leaves out does not differ, nor does an identifier or a setting
-// that nobody gave. A tenant's value must be there: without it the record may be
-// another tenant's.
-func allEqual(wanted []comparison, at *normalize.Cursor, v *values) bool {
-	for _, c := range wanted {
-		want, err := c.want.render(v, clean)
-		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space != "tenant" {
-			continue // not asked for in this lookup
-		}
-		if err != nil {
-			return false
-		}
-		for found := range c.path.Values(at) {
-			text, ok := normalize.ScalarText(found)
-			if !ok || !sameText(c.kind(), text, want) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// kind is the kind of identifier that the comparison is about, "" for another value.
-func (c *comparison) kind() string {
-	if ids := c.want.refs("id"); len(ids) == 1 && len(c.want) == 1 {
-		return ids[0]
-	}
-	return ""
-}
-
-// sameText compares identifiers as their kind asks; GUIDs in any case (RFC 9562, 4).
-func sameText(kind, a, b string) bool {
-	return normalize.SameID(kind, a, b) || uuid.MatchString(a) && uuid.MatchString(b) && strings.EqualFold(a, b)
-}
-
 // sameIdentifiers tells whether each identifier that the lookup asked with came
 // back as it was, where it came back at all.
 func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v *values) bool {
-	asked := d.identifiersOf(lookup)
+	asked := d.askedWith(lookup, v)
 	for i, rule := range d.mapping.IDs() {
 		if !rule.Check || !contains(asked, rule.Kind) {
 			continue
 		}
 		for _, id := range record.IDs {
-			if id.Kind == d.mapping.IDs()[i].Kind && !sameText(id.Kind, id.Value, v.query.IDs[id.Kind]) {
+			if id.Kind == d.mapping.IDs()[i].Kind && !d.same(id.Kind, id.Value, v.query.IDs[id.Kind]) {
 				return false
 			}
 		}
@@ -346,77 +274,27 @@ func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v 
 }
 
 // children are the upstream's own partial failures.
-func (d *Definition) children(root *normalize.Cursor) []*Fault {
-	if d.response.partial == nil {
+func (d *Definition) children(scope *normalize.Scope, root *normalize.Cursor) []*Fault {
+	p := d.response.partial
+	if p == nil {
 		return nil
 	}
 	var children []*Fault
-	for _, each := range d.response.partial.each {
+	add := func(at *normalize.Cursor) {
+		detail := p.detail.read(at)
+		kind := KindOfStatus(detail.Status)
+		if detail.Status < 300 {
+			kind = Unavailable // a failure that does not say which
+		}
+		children = append(children, &Fault{Kind: kind, Detail: detail})
+	}
+	if p.when != nil && p.when.Holds(scope, root) {
+		add(root)
+	}
+	for _, each := range p.each {
 		for item := range each.Each(root) {
-			detail := d.response.partial.detail.read(item)
-			kind := KindOfStatus(detail.Status)
-			if detail.Status < 300 {
-				kind = Unavailable // a failure that does not say which
-			}
-			children = append(children, &Fault{Kind: kind, Detail: detail})
+			add(item)
 		}
 	}
 	return children
 }
-
-// maxRetryAfter caps what an upstream may ask of us.
-const maxRetryAfter = time.Hour
-
-func (r *response) retryAfterOf(got received, root *normalize.Cursor, now time.Time) time.Duration {
-	rule := r.retryAfter
-	if rule == nil {
-		return retryAfterHeader(got.header.Get("Retry-After"), now)
-	}
-	text := rule.path.Text(root)
-	if rule.header != "" {
-		text = got.header.Get(rule.header)
-	}
-	switch rule.as {
-	case "http_date":
-		return retryAfterHeader(text, now)
-	case "seconds":
-		after, _ := secondsOf(text, maxRetryAfter)
-		return after
-	case "rfc3339":
-		at, ok := normalize.ParseInstant(text)
-		if !ok {
-			return 0
-		}
-		return within(at.Sub(now), maxRetryAfter)
-	default:
-		at, some, err := normalize.Epoch(rule.as).Time(normalize.Number(text))
-		if err != nil || !some {
-			return 0
-		}
-		return within(at.Sub(now), maxRetryAfter)
-	}
-}
-
-// retryAfterHeader reads seconds or a date (RFC 9110, 10.2.3).
-func retryAfterHeader(text string, now time.Time) time.Duration {
-	if after, ok := secondsOf(text, maxRetryAfter); ok {
-		return after
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return within(at.Sub(now), maxRetryAfter)
-	}
-	return 0
-}
-
-// secondsOf reads a count of seconds as a time span from 0 to most; ok tells
-// whether the text is a number. One that no float holds is most, as is one that
-// no time span holds.
-func secondsOf(text string, most time.Duration) (span time.Duration, ok bool) {
-	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(seconds) {
-		return 0, false
-	}
-	return time.Duration(max(0, min(seconds, most.Seconds())) * float64(time.Second)), true
-}
-
-func within(span, most time.Duration) time.Duration { return max(0, min(span, most)) }

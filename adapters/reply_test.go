@@ -69,15 +69,10 @@ func TestWhereTheRecordIs(t *testing.T) {
 		{"picked among several", `{data: users, pick: {login: "{id.username}"}}`, `{"users": [{"id": "2", "login": "janet"}, {"id": "1", "login": "JANE"}, {"id": "3"}]}`, "ok self=1 username=JANE"},
 		{"picked by an address", `{data: users, pick: {mail: "{id.email}"}}`, `{"users": [{"id": "1", "mail": "Jane@X.example"}]}`, "ok self=1"},
 		{"picked by two", `{data: users, pick: {login: "{id.username}", org: "{tenant.org}"}}`, `{"users": [{"id": "2", "login": "jane", "org": 8}, {"id": "1", "login": "jane", "org": 7}]}`, "ok self=1 username=jane"},
-		{"what resembles is not it", `{data: users, pick: {login: "{id.username}"}, empty: not_found}`, `{"users": [{"id": "2", "login": "janet"}]}`, none},
-		{"a hit that does not say", `{data: users, pick: {login: "{id.username}"}, empty: not_found}`, `{"users": [{"id": "2"}]}`, none},
 		{"two that equal", `{data: users, pick: {login: "{id.username}"}}`, `{"users": [{"id": "1", "login": "jane"}, {"id": "2", "login": "Jane"}]}`, two},
 		{"one record that is no list", `{data: user, pick: {login: "{id.username}"}}`, `{"user": {"id": "1", "login": "jane"}}`, "ok self=1 username=jane"},
-		{"hits that are none", `{data: users, pick: {login: "{id.username}"}, empty: not_found}`, `{"users": ["jane", 1, null, [{"id": "2"}]]}`, none},
 		{"all that equal, as a list", `{data: users, list: true, pick: {org: "{tenant.org}"}}`, `{"users": [{"id": "2", "org": 8}, {"id": "1", "org": 7, "name": "A"}, {"org": 7, "name": "B"}]}`, "ok self=1 name=A"},
 		{"none that equals, as a list", `{data: users, list: true, pick: {org: "{tenant.org}"}}`, `{"users": [{"id": "2", "org": 8}]}`, "ok"},
-		// Which identifiers a lookup was sent with differs, so what is not known is not compared.
-		{"picked by what is not known", `{data: users, pick: {oid: "{id.oid}"}}`, `{"users": [{"id": "1", "oid": "x"}]}`, "ok self=1"},
 		{"picked by a tenant's value that is missing", `{data: users, pick: {org: "{tenant.none}"}, empty: not_found}`, `{"users": [{"id": "1", "org": 7}]}`, none},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -97,7 +92,13 @@ func TestMatch(t *testing.T) {
 		{"left out", `{org: "{tenant.org}"}`, `{"id": "1"}`, "ok self=1"},
 		{"null", `{org: "{tenant.org}"}`, `{"id": "1", "org": null}`, "ok self=1"},
 		{"an object", `{org: "{tenant.org}"}`, `{"id": "1", "org": {"id": 7}}`, other},
-		{"one of a list differs", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": [7, 8]}`, other},
+		{"one of a list", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": [8, 7]}`, "ok self=1"},
+		{"none of a list", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": [8, 9]}`, other},
+		{"an empty list says nothing", `{orgs: "{tenant.org}"}`, `{"id": "1", "orgs": []}`, "ok self=1"},
+		{"one of the addresses", `{mails.value: "{id.email}"}`, `{"id": "1", "mails": [{"value": "joan@x.example"}, {"value": "Jane@x.example"}, {}]}`, "ok self=1"},
+		{"none of the addresses", `{mails.value: "{id.email}"}`, `{"id": "1", "mails": [{"value": "joan@x.example"}, {"value": null}]}`, other},
+		{"equal, beside an object", `{org: "{tenant.org}"}`, `{"id": "1", "org": [{"id": 7}, 7]}`, "ok self=1"},
+		{"equal, beside what is said twice", `{orgs.id: "{tenant.org}"}`, `{"id": "1", "orgs": [{"id": 7}, {"id": 8, "id": 9}]}`, other},
 		{"said twice", `{org: "{tenant.org}"}`, `{"id": "1", "org": 7, "org": 8}`, other},
 		{"a tenant's value in another case", `{org: "{tenant.name}"}`, `{"id": "1", "org": "ACME"}`, other},
 		{"a username in another case", `{login: "{id.username}"}`, `{"id": "1", "login": "JANE"}`, "ok self=1 username=JANE"},
@@ -121,6 +122,55 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// What a lookup was sent with, a hit must say. What was at hand besides decides
+// between several hits, and nobody is taken whom it contradicts.
+func TestPick(t *testing.T) {
+	const (
+		none  = "not_found: no record"
+		two   = "mismatch: more than one record answers to the identifier"
+		other = "mismatch: no record found agrees with everything that is known of the person"
+
+		byMail = `{login: "{id.username}", mails.value: "{id.email}"}`
+	)
+	hit := func(id, login, mail string) string {
+		return `{"id": "` + id + `", "login": "` + login + `", "mails": [{"value": "x@y.example"}, {"value": "` + mail + `"}]}`
+	}
+	for _, test := range []struct {
+		name, lookup, pick string
+		known              adapters.Query
+		hits, want         string
+	}{
+		{"what was sent is said", "{id.email}", byMail, ids("email", "a@x.example"), hit("1", "jane", "b@x.example") + "," + hit("2", "joan", "A@x.example"), "ok self=2 username=joan"},
+		{"what was sent is not said", "{id.email}", byMail, ids("email", "a@x.example"), hit("1", "jane", ""), "not_found: no record"},
+		{"an empty value says nothing", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), `{"id": "1", "login": ""}`, none},
+		{"what resembles is not it", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), hit("1", "janet", ""), none},
+		{"a hit that does not say", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), `{"id": "1"}`, none},
+		{"hits that are none", "{id.username}", `{login: "{id.username}"}`, ids("username", "jane"), `"jane", 1, null, [{"login": "jane"}]`, none},
+		{"two that say it", "{id.email}", byMail, ids("email", "a@x.example"), hit("1", "jane", "a@x.example") + "," + hit("2", "joan", "a@x.example"), two},
+		{"in a query of all lookups", "x", `{login: "{id.username}"}`, ids("username", "jane"), `{"id": "1"}`, none},
+
+		{"another lookup's identifier is not at hand", "{id.self}", byMail, ids("self", "1"), hit("1", "jane", ""), "ok self=1 username=jane"},
+		{"and two hits are nobody", "{id.self}", byMail, ids("self", "1"), hit("1", "jane", "a@x.example") + "," + hit("2", "joan", "b@x.example"), two},
+
+		{"known besides, and said", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "jane", "a@x.example"), "ok self=1 username=jane"},
+		{"known besides, and not said", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "", "a@x.example"), "ok self=1"},
+		{"known besides, and contradicted", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "joan", "a@x.example"), other},
+		{"known besides decides between two", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "joan", "a@x.example") + "," + hit("2", "jane", "a@x.example"), "ok self=2 username=jane"},
+		{"and not by what one leaves out", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "joan", "a@x.example") + "," + hit("2", "", "a@x.example"), other},
+		{"and not where both say it", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "jane", "a@x.example") + "," + hit("2", "JANE", "a@x.example"), two},
+		{"known besides, and nobody was found", "{id.email}", byMail, ids("email", "a@x.example", "username", "jane"), hit("1", "jane", "b@x.example"), none},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			keys := `lookup: "https://h.example/` + test.lookup + `"` + "\nresponse: {data: users, empty: not_found, pick: " + test.pick + "}"
+			if test.lookup == "x" {
+				keys += "\nquery: {u: '{id.username}'}"
+			}
+			reply, err := bind(define(t, keys), answers(200, `{"users": [`+test.hits+`]}`)).Fetch(t.Context(), test.known)
+			expect(t, "outcome", outcome(reply, err), test.want)
+		})
+	}
+}
+
 // The record's own identifier must be the one asked for, where it comes back.
 func TestTheSameIdentifier(t *testing.T) {
 	const other = "mismatch: the record's own identifier is not the one asked for"
@@ -136,12 +186,17 @@ func TestTheSameIdentifier(t *testing.T) {
 		{"an address in another case", `{lookup: "https://h.example/{id.email}", ids: {email: {path: mail, verified: assumed}}}`, `{"mail": " Jane@X.EXAMPLE"}`, "ok email=jane@x.example"},
 		{"an address of a body", `{lookup: "POST https://h.example/", json: {q: ["{id.email}"]}, ids: {email: {path: mail, verified: assumed}}}`, `{"mail": "joan@x.example"}`, other},
 		{"a kind of its own in another case", `{lookup: "https://h.example/{id.code}", ids: {code: code}}`, `{"code": "ABC"}`, other},
+		{"a kind that its source takes in any case", `{lookup: "https://h.example/{id.code}", ids: {code: {path: code, case: any}}}`, `{"code": "ABC"}`, "ok code=ABC"},
+		{"and another", `{lookup: "https://h.example/{id.code}", ids: {code: {path: code, case: any}}}`, `{"code": "ABD"}`, other},
+		{"and one that only looks so", `{lookup: "https://h.example/{id.s}", ids: {s: {path: code, case: any}}}`, `{"code": "ſam"}`, other}, // ſ
+		{"and compared besides", `{lookup: "https://h.example/{id.self}", response: {match: {code: "{id.code}"}}, ids: {code: {path: code, case: any}}}`, `{"code": "ABC"}`, "ok code=ABC"},
 		{"a GUID in another case", `{lookup: "https://h.example/{id.guid}", ids: {guid: guid}}`, `{"guid": "` + strings.ToUpper(guid) + `"}`, "ok guid=" + strings.ToUpper(guid)},
 		{"one of two differs", `{lookup: "https://h.example/{id.self}?u={id.username}", ids: {self: id, username: login}}`, `{"id": 1, "login": "joan"}`, other},
-		{"in the query that may be left out", `{query: {u: "{id.username}"}, ids: {username: login}}`, `{"login": "joan"}`, "ok username=joan"},
+		{"in the query that may be left out", `{query: {u: "{id.username}"}, ids: {username: login}}`, `{"login": "joan"}`, other},
+		{"in a query that was left out", `{query: {u: "{id.nick}"}, ids: {nick: login}}`, `{"login": "joan"}`, "ok nick=joan"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			q := ids("self", "1", "username", "jane", "email", "jane@x.example", "guid", guid, "code", "abc")
+			q := ids("self", "1", "username", "jane", "email", "jane@x.example", "guid", guid, "code", "abc", "s", "sam")
 			reply, err := bind(define(t, test.keys), answers(200, test.body)).Fetch(t.Context(), q)
 			expect(t, "outcome", outcome(reply, err), test.want)
 		})
@@ -159,6 +214,7 @@ response:
     - {if: {http: 2xx, error.code: NoUser}, as: not_found}
     - {if: {cel: "http == 200 && body.status == 'slow'"}, as: timeout}
     - {if: {http: [418, 451]}, as: denied}
+tests: [{name: slow, with: {id: {self: "1"}}, reply: {json: {status: slow}}, expect: {outcome: failed}}]
 `
 	for _, test := range []struct {
 		name   string
@@ -234,7 +290,8 @@ func TestRetryAfter(t *testing.T) {
 		{``, past, 0},
 		{``, late, time.Hour},
 		{`{header: X-Reset}`, `17`, 17 * time.Second},
-		{`{header: X-Reset}`, soon, 0},
+		{`{header: X-Reset}`, soon, 17 * time.Second},
+		{`{header: X-Reset, as: seconds}`, soon, 0},
 		{`{header: X-Reset, as: seconds}`, `1e400`, time.Hour},
 		{`{header: X-Reset, as: http_date}`, soon, 17 * time.Second},
 		{`{header: X-Reset, as: http_date}`, `nonsense`, 0},
@@ -258,6 +315,12 @@ func TestRetryAfter(t *testing.T) {
 		{`{path: wait}`, `null`, 0},
 		{`{path: [none, wait]}`, `2.5`, 2500 * time.Millisecond},
 		{`{path: wait, as: epoch_s}`, unix(17 * time.Second), 17 * time.Second},
+		{`[{header: X-Reset}]`, `17`, 17 * time.Second},
+		{`[{header: X-None}, {header: X-Reset, as: epoch_s}]`, unix(17 * time.Second), 17 * time.Second},
+		{`[{header: X-Reset, as: epoch_s}, {header: X-Fixed}]`, `soon`, 5 * time.Second}, // what cannot be read says nothing
+		{`[{header: X-Reset}, {header: X-Fixed}]`, `0`, 0},
+		{`[{header: X-Fixed}, {header: X-Reset}]`, `17`, 5 * time.Second},
+		{`[{header: X-None}, {path: wait}]`, `17`, 17 * time.Second},
 		{`{path: wait, as: http_date}`, `"` + soon + `"`, 17 * time.Second},
 		{`{path: wait, as: rfc3339}`, `"2026-03-01T12:00:17Z"`, 17 * time.Second},
 		{`{path: wait, as: rfc3339}`, `null`, 0},
@@ -272,13 +335,28 @@ func TestRetryAfter(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) { // its clock begins in the year 2000
 				time.Sleep(time.Until(now))
-				source := bind(define(t, keys), answers(429, body, header, test.text))
+				source := bind(define(t, keys), answers(429, body, header, test.text, "X-Fixed", "5"))
 				_, err := source.Fetch(t.Context(), somebody())
 				fault := adapters.FaultOf(err)
 				expect(t, "kind", fault.Kind, adapters.RateLimited)
 				expect(t, "retry after", fault.RetryAfter, test.want)
 			})
 		})
+	}
+}
+
+// When a limit's window ends says nothing of another failure.
+func TestRetryAfterOfNoLimit(t *testing.T) {
+	const keys = "response: {retry_after: [{header: X-Reset, as: epoch_s}, {header: Retry-After}]}"
+	reset := fmt.Sprint(time.Now().Add(30 * time.Minute).Unix())
+	for status, want := range map[int]string{
+		503: "unavailable: the upstream answered 503, in 7s",
+		404: "not_found: the upstream answered 404, in 7s",
+	} {
+		expect(t, fmt.Sprint(status), heard(t, keys, status, `{}`, "X-Reset", reset, "Retry-After", "7"), want)
+	}
+	if got := heard(t, keys, 429, `{}`, "X-Reset", reset, "Retry-After", "7"); !strings.HasPrefix(got, "rate_limited: the upstream answered 429, in 29m") && !strings.HasSuffix(got, "in 30m0s") {
+		t.Error(got)
 	}
 }
 
@@ -303,6 +381,45 @@ func TestPartialAnswers(t *testing.T) {
 	})
 	expect(t, "the first", reply.Children[0].Detail, adapters.Detail{Status: 503, Code: "A", Message: "slow", Ref: "op-1", Hint: "wait", Subject: "groups"})
 	expect(t, "the record", outcome(reply, nil), "ok self=1")
+}
+
+// An answer may say as a whole that it is incomplete.
+func TestAPartialAnswerByCondition(t *testing.T) {
+	for _, test := range []struct{ name, partial, body, link, want string }{
+		{"a header", `{if: {header: {Link: '*rel="next"*'}}}`, `{"id": "1"}`, `<https://h.example/2>; rel="next"`, "unavailable 0 "},
+		{"another header", `{if: {header: {Link: '*rel="next"*'}}}`, `{"id": "1"}`, `<https://h.example/2>; rel="prev"`, ""},
+		{"no header", `{if: {header: {Link: '*rel="next"*'}}}`, `{"id": "1"}`, "", ""},
+		{"the body, with what it says", `{if: {warning.code: "*"}, status: warning.status, code: warning.code}`, `{"id": "1", "warning": {"code": "CUT", "status": 403}}`, "", "denied 403 CUT"},
+		{"cel, which sees the record", `{if: {cel: data.cut}}`, `{"id": "1", "cut": true}`, "", "unavailable 0 "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			keys := "response: {partial: " + test.partial + "}\n" + `tests: [{name: x, with: {id: {self: "1"}}, reply: {json: {cut: true}}, expect: {outcome: ok}}]`
+			reply, err := bind(define(t, keys), answers(200, test.body, "Link", test.link)).Fetch(t.Context(), somebody())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, child := range reply.Children {
+				got += fmt.Sprintf("%v %d %s", child.Kind, child.Detail.Status, child.Detail.Code)
+			}
+			expect(t, "children", got, test.want)
+		})
+	}
+}
+
+// ok, errors and when see the headers of the reply.
+func TestConditionsSeeHeaders(t *testing.T) {
+	const keys = `
+response:
+  ok: {header: {X-State: [fresh, null]}}
+  errors: [{if: {http: 403, header: {x-left: 0}}, as: rate_limited}]
+profile: {displayName: {path: name, when: {header: {X-Name: public}}}}
+`
+	expect(t, "errors", heard(t, keys, 403, `{}`, "X-Left", "0"), "rate_limited: the definition says so of this reply")
+	expect(t, "errors, another", heard(t, keys, 403, `{}`, "X-Left", "7"), "denied: the upstream answered 403")
+	expect(t, "ok", heard(t, keys, 200, `{"id": "1"}`, "X-State", "stale"), "unavailable: the reply does not say that it succeeded")
+	expect(t, "when", heard(t, keys, 200, `{"id": "1", "name": "Jane"}`, "X-Name", "public"), "ok self=1 name=Jane")
+	expect(t, "when it does not", heard(t, keys, 200, `{"id": "1", "name": "Jane"}`), "ok self=1")
 }
 
 func TestNotesNameTheMemberAndNotTheValue(t *testing.T) {

@@ -2,7 +2,6 @@ package adapters
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"muster/config/document"
+	"muster/normalize"
 )
 
 // Lookup is one way of asking an upstream: a method and an address with
@@ -156,7 +156,7 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	headers := parseParameters(n, in)
 	for i, h := range headers {
 		f := n.Fields()[i]
-		if !headerName.MatchString(h.name) {
+		if !normalize.HeaderName(h.name) {
 			f.Key.Errorf("not a header's name: %q", h.name).Suggest("letters, digits and hyphens")
 		}
 		for _, part := range h.value {
@@ -167,9 +167,6 @@ func parseHeaders(n *document.Node, in spaces) []parameter {
 	}
 	return headers
 }
-
-// headerName is a token (RFC 9110, 5.6.2).
-var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // body is a JSON body with placeholders inside its strings. It is kept as a
 // tree, so that a value can never break out of its string.
@@ -367,7 +364,7 @@ func renderQuery(v *values, parameters []parameter) (string, error) {
 }
 
 // request builds what is sent for a lookup, without the credential.
-func (d *Definition) request(ctx context.Context, l *Lookup, v *values) (*http.Request, error) {
+func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 	address, err := l.url(v, d.query)
 	if err != nil {
 		return nil, err
@@ -378,11 +375,11 @@ func (d *Definition) request(ctx context.Context, l *Lookup, v *values) (*http.R
 			return nil, err
 		}
 	}
-	request := (&http.Request{
+	request := &http.Request{
 		Method: l.method, URL: address, Host: address.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
-	}).WithContext(ctx)
+	}
 	if d.body != nil {
 		setBody(request, content.Bytes(), "application/json")
 	}

@@ -44,14 +44,14 @@ func TestAddresses(t *testing.T) {
 		{"no path", `https://h.example`, somebody(), "GET https://h.example/"},
 		{"literals stay as written", `https://h.example/a%2Fb/~x/;v=1/`, somebody(), "GET https://h.example/a%2Fb/~x/;v=1/"},
 		{"a port", `https://h.example:8443/x`, somebody(), "GET https://h.example:8443/x"},
-		{"a tenant in the host", `https://{tenant.self:label}.{settings.host}/x`, ids("tenant.self", "acme"), "GET https://acme.h.example/x"},
+		{"a tenant in the host", `https://{tenant.self:label}.{settings.host}/x`, ids("self", "1", "tenant.self", "acme"), "GET https://acme.h.example/x"},
 		{"a path is one segment for each value", `https://h.example/u/{id.self}/x`, ids("self", "../../admin?a=b#c d+e&f"), "GET https://h.example/u/..%2F..%2Fadmin%3Fa%3Db%23c%20d%2Be%26f/x"},
 		{"a colon", `https://h.example/u/{id.self}`, ids("self", "vmware.com:d3b0"), "GET https://h.example/u/vmware.com%3Ad3b0"},
 		{"text beyond ASCII", `https://h.example/u/{id.self}`, ids("self", "zoë 日本"), "GET https://h.example/u/zo%C3%AB%20%E6%97%A5%E6%9C%AC"},
 		{"a percent sign is data", `https://h.example/u/{id.self}`, ids("self", "%2e%2e%2f"), "GET https://h.example/u/%252e%252e%252f"},
 		{"two values in one segment", `https://h.example/u/{id.a}-{id.b}`, ids("a", "1/", "b", "/2"), "GET https://h.example/u/1%2F-%2F2"},
 		{"a query of its own", `https://h.example/s?q={id.self}&exact=true&flag`, ids("self", "a&b=c +/é"), "GET https://h.example/s?q=a%26b%3Dc+%2B%2F%C3%A9&exact=true&flag="},
-		{"a query that its author encoded", `https://h.example/s?%24filter=mail%20eq+%27{id.self}%27`, ids("self", "a%20b"), "GET https://h.example/s?%24filter=mail+eq+%27a%2520b%27"},
+		{"a query that its author encoded", `https://h.example/s?%24filter=mail%20eq+{id.self:odata}`, ids("self", "a%20b"), "GET https://h.example/s?%24filter=mail+eq+%27a%2520b%27"},
 		{"the greatest integer", `https://h.example/u/{id.self:int}`, ids("self", "9223372036854775807"), "GET https://h.example/u/9223372036854775807"},
 		{"a GUID", `https://h.example/u/{id.self:uuid}`, ids("self", "D3B07384-d9a1-4655-a08e-df5f4f6d7d19"), "GET https://h.example/u/D3B07384-d9a1-4655-a08e-df5f4f6d7d19"},
 		{"an address", `https://h.example/u/{id.email:email}`, ids("email", "a+b@c.example"), "GET https://h.example/u/a%2Bb%40c.example"},
@@ -60,8 +60,8 @@ func TestAddresses(t *testing.T) {
 		{"a negative integer", `https://h.example/u/{id.self:int}`, ids("self", "-1"), "invalid: the value of {id.self} is not of the form int"},
 		{"no GUID", `https://h.example/u/{id.self:uuid}`, ids("self", "1"), "invalid: the value of {id.self} is not of the form uuid"},
 		{"no address", `https://h.example/u/{id.email:email}`, ids("email", "a b@c"), "invalid: the value of {id.email} is not of the form email"},
-		{"no label", `https://{tenant.self:label}.h.example/x`, ids("tenant.self", "evil.example/"), "invalid: the value of {tenant.self} is not of the form label"},
-		{"a label too long", `https://{tenant.self:label}.h.example/x`, ids("tenant.self", strings.Repeat("a", 64)), "invalid: the value of {tenant.self} is not of the form label"},
+		{"no label", `https://{tenant.self:label}.h.example/x`, ids("self", "1", "tenant.self", "evil.example/"), "invalid: the value of {tenant.self} is not of the form label"},
+		{"a label too long", `https://{tenant.self:label}.h.example/x`, ids("self", "1", "tenant.self", strings.Repeat("a", 64)), "invalid: the value of {tenant.self} is not of the form label"},
 		{"this folder", `https://h.example/u/{id.self}`, ids("self", "."), "invalid: the value of {id.self} would leave its place in the path"},
 		{"the folder above", `https://h.example/u/{id.self}/x`, ids("self", ".."), "invalid: the value of {id.self} would leave its place in the path"},
 		{"dots from two values", `https://h.example/u/{id.a}{id.b}`, ids("a", ".", "b", "."), "invalid: the value of {id.a} would leave its place in the path"},
@@ -75,7 +75,11 @@ func TestAddresses(t *testing.T) {
 		{"a setting missing", `https://h.example/{settings.region}/{id.self}`, somebody(), "misconfigured: no value for {settings.region}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			expect(t, "sent", whatIsSent(t, fmt.Sprintf("lookup: '%s'", strings.ReplaceAll(test.lookup, "'", "''")), test.query), test.want)
+			keys := fmt.Sprintf("lookup: '%s'", strings.ReplaceAll(test.lookup, "'", "''"))
+			if !strings.Contains(test.lookup, "{id.") { // it names nobody
+				keys += "\nresponse: {match: {id: '{id.self}'}}"
+			}
+			expect(t, "sent", whatIsSent(t, keys, test.query), test.want)
 		})
 	}
 }
@@ -86,7 +90,7 @@ func TestASettingThatIsNoHost(t *testing.T) {
 		got := whatIsSent(t, "", somebody(), "host", host)
 		expect(t, host, got, "invalid: the value of {settings.host} is not a host")
 	}
-	got := whatIsSent(t, "lookup: 'https://{tenant.self:label}.{settings.host}/'", ids("tenant.self", "a"), "host", strings.Repeat("a.", 126)+"a")
+	got := whatIsSent(t, "lookup: 'https://{tenant.self:label}.{settings.host}/{id.self}'", ids("self", "1", "tenant.self", "a"), "host", strings.Repeat("a.", 126)+"a")
 	expect(t, "too long together", got, "invalid: the value of {settings.host} does not make a host")
 }
 
@@ -102,8 +106,11 @@ func TestTheFirstFeasibleLookup(t *testing.T) {
 		{ids("username", "u"), "invalid: no lookup can be sent with the identifiers at hand"},
 		{ids("email", "e@x.example"), "GET https://h.example/mail/e%40x.example"},
 		{ids(), "invalid: no lookup can be sent with the identifiers at hand"},
-		// A value that does not fit is the caller's mistake: another lookup would hide it.
-		{ids("self", "..", "email", "e@x.example"), "invalid: the value of {id.self} would leave its place in the path"},
+		// A value that does not fit leaves the next lookup; the first says why none is left.
+		{ids("self", "..", "email", "e@x.example"), "GET https://h.example/mail/e%40x.example"},
+		{ids("self", ".."), "invalid: the value of {id.self} would leave its place in the path"},
+		{ids("self", "..", "email", "e\n"), "invalid: the value of {id.self} would leave its place in the path"},
+		{ids("username", "u\n", "email", "e@x.example"), "GET https://h.example/mail/e%40x.example"},
 	} {
 		expect(t, fmt.Sprint(test.query.IDs), whatIsSent(t, keys, test.query), test.want)
 	}

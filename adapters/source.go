@@ -25,6 +25,7 @@ type Source struct {
 	credential *credential
 	transport  http.RoundTripper
 	now        func() time.Time
+	noted      func([]normalize.Note) // of an inline test, which asks whose fault they are; else nil
 }
 
 // Bind makes a Source. The settings must be complete (see Definition.Settings);
@@ -79,11 +80,12 @@ func (s *Source) Hash() string {
 }
 
 // Needs are the kinds of identifiers that the source can be asked with: one set
-// for each lookup, in order. Self is the source's own kind.
+// for each lookup, in order, or for each identifier that the record of a lookup
+// which names nobody is compared by. Self is the source's own kind.
 func (s *Source) Needs() [][]string {
 	needs := make([][]string, 0, len(s.definition.lookups))
 	for i := range s.definition.lookups {
-		needs = append(needs, s.definition.identifiersOf(&s.definition.lookups[i]))
+		needs = append(needs, s.definition.ways(&s.definition.lookups[i])...)
 	}
 	return needs
 }
@@ -113,77 +115,89 @@ func (s *Source) Yields() []string {
 	return kinds
 }
 
-// Choose returns the kinds of identifiers that shape the first lookup that can
-// be sent with what is known. When none can, missing has what the first one lacks.
+// Choose returns the kinds of identifiers that shape the lookup that is sent with
+// what is known: the first whose identifiers are at hand and fit their places.
+// Where none of them fits, used is what the first of them would take, and Check
+// says why it is not sent. When none is at hand, missing has what the first lookup
+// lacks.
 func (s *Source) Choose(q Query) (used, missing []string) {
-	for i := range s.definition.lookups {
-		kinds := s.definition.identifiersOf(&s.definition.lookups[i])
-		var lacks []string
-		for _, kind := range kinds {
-			if q.IDs[kind] == "" {
-				lacks = append(lacks, kind)
-			}
-		}
-		if lacks == nil {
-			kinds = append([]string{}, kinds...) // never nil: a lookup may need none
-			for _, kind := range s.definition.optionalIdentifiers() {
-				if q.IDs[kind] != "" && !slices.Contains(kinds, kind) {
-					kinds = append(kinds, kind)
-				}
-			}
-			return kinds, nil
-		}
-		if missing == nil {
-			missing = lacks
+	_, lookup, _ := s.prepare(q)
+	if lookup == nil {
+		_, missing = s.definition.way(&s.definition.lookups[0], q)
+		return nil, missing
+	}
+	used, _ = s.definition.way(lookup, q)
+	used = slices.Clone(used)
+	for _, kind := range s.definition.optionalIdentifiers() {
+		if q.IDs[kind] != "" && !slices.Contains(used, kind) {
+			used = append(used, kind)
 		}
 	}
-	return nil, missing
+	return used, nil
 }
 
-// Check tells whether the query's values fit their places in the request, before
-// anything is sent: a Fault of kind invalid when one does not.
+// Check tells whether the query's values fit their places in a lookup, before
+// anything is sent: a Fault of kind invalid when they fit in none whose
+// identifiers are at hand.
+// With a credential that is the caller's it tells as well that nothing can be
+// asked for this one: denied, before what another token of theirs has brought is
+// looked for.
 func (s *Source) Check(q Query) *Fault {
-	_, _, err := s.prepare(context.Background(), q)
-	return FaultOf(err)
+	if _, _, err := s.prepare(q); err != nil {
+		return FaultOf(err)
+	}
+	return s.credential.admit(q.Caller)
 }
 
-// Fetch asks the upstream. A token that is refused is replaced once.
+// Fetch asks the upstream. A token that is refused is replaced once, if it is one
+// that we have fetched: a caller has no other.
 func (s *Source) Fetch(ctx context.Context, q Query) (Reply, error) {
 	reply, used, err := s.ask(ctx, q)
 	if err != nil && FaultOf(err).Kind == Unauthenticated && used != "" && s.credential.renewable() {
-		s.credential.forget(used)
+		s.credential.forget(q.Caller, used)
 		reply, _, err = s.ask(ctx, q)
 	}
 	return reply, err
 }
 
-// prepare builds the request for the first lookup that can be sent.
-func (s *Source) prepare(ctx context.Context, q Query) (*http.Request, *Lookup, error) {
+// prepare builds the request for the first lookup whose identifiers are at hand
+// and fit their places. Where they fit in none, the fault and the lookup are those
+// of the first that has them; where no lookup has them, the lookup is nil.
+func (s *Source) prepare(q Query) (*http.Request, *Lookup, error) {
 	v := values{query: q, settings: s.settings}
+	var unfit *Lookup
+	var fault error
 	for i := range s.definition.lookups {
 		lookup := &s.definition.lookups[i]
-		if slices.ContainsFunc(s.definition.identifiersOf(lookup), func(kind string) bool { return q.IDs[kind] == "" }) {
+		if way, _ := s.definition.way(lookup, q); way == nil {
 			continue
 		}
-		request, err := s.definition.request(ctx, lookup, &v)
+		request, err := s.definition.request(lookup, &v)
 		if err == nil {
 			return request, lookup, nil
 		}
-		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space == "settings" {
-			return nil, nil, Fail(Misconfigured, err.Error(), err)
+		if unfit != nil {
+			continue
 		}
-		return nil, nil, Fail(Invalid, err.Error(), err)
+		unfit, fault = lookup, Fail(Invalid, err.Error(), err)
+		if missing := (absentError{}); errors.As(err, &missing) && missing.ref.space == "settings" {
+			fault = Fail(Misconfigured, err.Error(), err)
+		}
 	}
-	return nil, nil, Fail(Invalid, "no lookup can be sent with the identifiers at hand", nil)
+	if unfit == nil {
+		return nil, nil, Fail(Invalid, "no lookup can be sent with the identifiers at hand", nil)
+	}
+	return nil, unfit, fault
 }
 
 // ask sends one request and returns the token that it carried, if any.
 func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
-	request, lookup, err := s.prepare(ctx, q)
+	request, lookup, err := s.prepare(q)
 	if err != nil {
 		return Reply{}, "", err
 	}
-	used, err := s.credential.authorize(ctx, request)
+	request = request.WithContext(ctx)
+	used, err := s.credential.authorize(ctx, request, q.Caller)
 	if err != nil {
 		return Reply{}, "", err
 	}
@@ -195,7 +209,11 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if err != nil {
 		return Reply{}, used, err
 	}
-	reply, err := s.definition.interpret(got, lookup, &values{query: q, settings: s.settings}, s.now().UTC())
+	reply, notes, err := s.definition.interpret(got, lookup, &values{query: q, settings: s.settings}, s.now().UTC())
+	if s.noted != nil {
+		s.noted(notes)
+	}
+	conceal(used, append(reply.Children, FaultOf(err))...)
 	return reply, used, err
 }
 

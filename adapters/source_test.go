@@ -30,7 +30,7 @@ profile: {displayName: name, roles: [{each: roles, value: .}], attributes: {x: x
 
 func TestWhatASourceNeedsAndYields(t *testing.T) {
 	source := bind(define(t, manyLookups), nothing(t))
-	expect(t, "Needs", source.Needs(), [][]string{{"self"}, {"username", "email"}, nil})
+	expect(t, "Needs", source.Needs(), [][]string{{"self"}, {"username", "email"}, {"username"}, {"oid"}})
 	expect(t, "TenantNeeds", source.TenantNeeds(), []string{"self", "org", "other"})
 	expect(t, "Yields", source.Yields(), []string{"self", "oid", "email"})
 	expect(t, "Members", source.Members(), []string{"displayName", "roles", "attributes"})
@@ -50,10 +50,18 @@ func TestChoose(t *testing.T) {
 		query         adapters.Query
 		used, missing []string
 	}{
-		{"the first", manyLookups, ids("self", "1"), []string{"self"}, nil},
-		{"with what else shapes it", manyLookups, ids("self", "1", "username", "u", "oid", "o", "email", "e"), []string{"self", "username", "oid"}, nil},
-		{"the second", manyLookups, ids("username", "u", "email", "e"), []string{"username", "email"}, nil},
-		{"one that needs nothing", manyLookups, ids("email", "e"), []string{}, nil},
+		{"the first", manyLookups, ids("self", "1", "tenant.self", "t"), []string{"self"}, nil},
+		{"with what else shapes it", manyLookups, ids("self", "1", "username", "u", "oid", "o", "email", "e", "tenant.self", "t"), []string{"self", "username", "oid"}, nil},
+		{"the second", manyLookups, ids("username", "u", "email", "e", "tenant.other", "t"), []string{"username", "email"}, nil},
+		{"the next where a value does not fit", manyLookups, ids("self", "x", "username", "u", "email", "e", "tenant.self", "t", "tenant.other", "t"), []string{"username", "email"}, nil},
+		{"one whose value does not fit, and none is left", `lookup: ["https://h.example/{id.a:int}", "https://h.example/{id.b}"]`, ids("a", "x"), []string{"a"}, nil},
+		{"two that do not fit", `lookup: ["https://h.example/{id.a:int}", "https://h.example/{id.b:int}", "https://h.example/{id.c}"]`, ids("a", "x", "b", "y"), []string{"a"}, nil},
+		{"one that names nobody, compared by the first", manyLookups, ids("oid", "o", "email", "e"), []string{"oid"}, nil},
+		{"by the second", manyLookups, ids("username", "u"), []string{"username"}, nil},
+		{"by both", manyLookups, ids("username", "u", "oid", "o"), []string{"username", "oid"}, nil},
+		{"by none", manyLookups, ids("email", "e"), nil, []string{"self"}},
+		{"one that names nobody lacks the first", `{lookup: "https://h.example/all", response: {match: {a: "{id.a}-{id.b}"}, pick: {c: "{id.c}"}}}`, ids("b", "1"), nil, []string{"a"}},
+		{"values that are compared together", `{lookup: "https://h.example/all", response: {match: {a: "{id.a}-{id.b}"}}}`, ids("a", "1", "b", "2"), []string{"a", "b"}, nil},
 		{"none", `lookup: ["https://h.example/{id.a}/{id.b}", "https://h.example/{id.c}"]`, ids("b", "1"), nil, []string{"a"}},
 		{"an empty value is none", `lookup: ["https://h.example/{id.a}/{id.b}"]`, ids("a", "", "b", "1"), nil, []string{"a"}},
 		{"in a body", "lookup: POST https://h.example/\njson: {q: ['{id.a}', {b: '{id.b}'}]}", ids("b", "1"), nil, []string{"a"}},
@@ -63,6 +71,34 @@ func TestChoose(t *testing.T) {
 			expect(t, "used", used, test.used)
 			expect(t, "missing", missing, test.missing)
 		})
+	}
+}
+
+// Choose, Check and Fetch agree on the lookup: a reply is kept under the kinds that
+// it was asked with.
+func TestChooseCheckAndFetchAgree(t *testing.T) {
+	const keys = `lookup: ["https://h.example/a/{id.a:int}", "https://h.example/b/{id.b:email}", "https://h.example/c/{id.c:uuid}"]`
+	kinds, given := []string{"a", "b", "c"}, []string{"", "1", "e@x.example", "d3b07384-d9a1-4655-a08e-df5f4f6d7d19", "..", "x"}
+	for i := range len(given) * len(given) * len(given) {
+		q := ids("a", given[i%len(given)], "b", given[i/len(given)%len(given)], "c", given[i/len(given)/len(given)])
+		w := answers(200, `{}`)
+		source := bind(define(t, keys), w)
+		used, missing := source.Choose(q)
+		fault := source.Check(q)
+		_, err := source.Fetch(t.Context(), q)
+		switch {
+		case len(w.lines()) == 1:
+			if len(used) != 1 || fault != nil || missing != nil || w.lines()[0] != "GET https://h.example/"+used[0]+"/"+url.PathEscape(q.IDs[used[0]]) && used[0] != "b" {
+				t.Errorf("%v: %v is sent, chosen %v, missing %v, fault %v", q.IDs, w.lines(), used, missing, fault)
+			}
+			for _, earlier := range kinds[:slices.Index(kinds, used[0])] {
+				if q.IDs[earlier] != "" && bind(define(t, keys), nothing(t)).Check(ids(earlier, q.IDs[earlier])) == nil {
+					t.Errorf("%v: %s was passed over", q.IDs, earlier)
+				}
+			}
+		case fault == nil || fault.Kind != adapters.Invalid || kindOf(err) != adapters.Invalid || (used == nil) == (missing == nil):
+			t.Errorf("%v: nothing is sent, chosen %v, missing %v, fault %v", q.IDs, used, missing, fault)
+		}
 	}
 }
 
@@ -98,14 +134,14 @@ func TestBindLaysLimitsOverEachOther(t *testing.T) {
 }
 
 func TestADefaultStandsInForASetting(t *testing.T) {
-	d := define(t, `{settings: {host: {format: host, required: true}, region: {default: eu}}, lookup: "https://{settings.host}/{settings.region}"}`)
+	d := define(t, `{settings: {host: {format: host, required: true}, region: {default: eu}}, lookup: "https://{settings.host}/{settings.region}/{id.self}"}`)
 	w := answers(200, `{"id": "1"}`)
 	for _, pairs := range [][]string{nil, {"region", "us"}} {
 		if _, err := bind(d, w, pairs...).Fetch(t.Context(), somebody()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	expect(t, "sent", w.lines(), []string{"GET https://h.example/eu", "GET https://h.example/us"})
+	expect(t, "sent", w.lines(), []string{"GET https://h.example/eu/1", "GET https://h.example/us/1"})
 }
 
 func TestTheHashOfASource(t *testing.T) {

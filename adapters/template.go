@@ -23,8 +23,8 @@ type templatePart struct {
 
 // reference names a value that is filled in later.
 type reference struct {
-	space  string // "id", "tenant", "settings", "token" or "secret"
-	name   string // "" for token; of a secret: the reference as it is written
+	space  string // "id", "tenant", "settings", "token", "secret" or "subject_token"
+	name   string // "" for a token; of a secret: the reference as it is written
 	format string // "" for any
 }
 
@@ -53,6 +53,8 @@ func (v *values) lookup(r reference) (string, bool) {
 		text = v.settings[r.name].Reveal()
 	case "token":
 		text = v.token
+	case "subject_token":
+		text = v.query.Caller.Token.Reveal()
 	}
 	return text, text != ""
 }
@@ -100,11 +102,14 @@ func (t template) render(v *values, encode func(string) (string, error)) (string
 		if !fits(p.ref.format, value) {
 			return "", unfitError{p.ref, "is not of the form " + p.ref.format}
 		}
-		text, err := encode(value)
+		_, err := clean(value) // before quotes hide what is in it
+		if err == nil {
+			value, err = encode(quoted(p.ref.format, value))
+		}
 		if err != nil {
 			return "", unfitError{p.ref, err.Error()}
 		}
-		b.WriteString(text)
+		b.WriteString(value)
 	}
 	return b.String(), nil
 }
@@ -115,7 +120,7 @@ func formats() []string {
 }
 
 // placeholderFormats are those of them that a placeholder may name.
-func placeholderFormats() []string { return []string{"email", "int", "label", "uuid"} }
+func placeholderFormats() []string { return []string{"email", "int", "json", "label", "odata", "uuid"} }
 
 var (
 	digits    = regexp.MustCompile(`^(0|[1-9]\d{0,18})$`)
@@ -161,6 +166,8 @@ type spaces struct {
 	where   string // for messages: "in a host", "in a header"
 	// need is the format that {tenant.…} must carry here, "" for any.
 	need string
+	// bare tells that no format may put quotes around a value here.
+	bare bool
 }
 
 func inRequest() spaces {
@@ -168,7 +175,11 @@ func inRequest() spaces {
 }
 
 func inHost() spaces {
-	return spaces{allowed: []string{"tenant", "settings"}, where: "in a host", need: "label"}
+	return spaces{allowed: []string{"tenant", "settings"}, where: "in a host", need: "label", bare: true}
+}
+
+func inComparison() spaces {
+	return spaces{allowed: []string{"id", "tenant", "settings"}, where: "in a comparison", bare: true}
 }
 func inAuth() spaces { return spaces{allowed: []string{"settings"}, where: "under auth"} }
 func inSend() spaces { return spaces{allowed: []string{"settings", "token"}, where: "under send"} }
@@ -224,6 +235,7 @@ func parseTemplate(n *document.Node, text string, offset int, in spaces) templat
 			return nil
 		}
 		if ref, ok := parseReference(n, rest[open+1:end], at+open, in); ok {
+			checkQuotes(n, at+open, end+1-open, ref, openQuotes(anyPlaceholder.ReplaceAllString(text[:at-offset+open], "")))
 			t = append(t, templatePart{ref: ref})
 		}
 		rest = rest[end+1:]
@@ -269,6 +281,8 @@ func parseReference(n *document.Node, inner string, offset int, in spaces) (refe
 		return fail(usage, "{%s} names no value", inner)
 	case typed && !slices.Contains(placeholderFormats(), format):
 		return fail("known: "+strings.Join(placeholderFormats(), ", "), "unknown format %q", format)
+	case in.bare && slices.Contains(quotingFormats(), format):
+		return fail(fmt.Sprintf("write {%s}", body), "the format %s puts quotes around a value, which may not stand %s", format, in.where)
 	case space == "tenant" && in.need != "" && format != in.need:
 		return fail(fmt.Sprintf("write {%s:%s}, so that a tenant cannot name another host", body, in.need), "{%s} %s needs the format %s", body, in.where, in.need)
 	}

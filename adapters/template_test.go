@@ -86,9 +86,9 @@ func TestTemplateMistakes(t *testing.T) {
 		{"{id.a.b}", "{id.a.b}", inRequest(), "{id.a.b} names no value", written},
 		{"{id.ä}", "{id.ä}", inRequest(), "{id.ä} names no value", written},
 		{"{id.-a}", "{id.-a}", inRequest(), "{id.-a} names no value", written},
-		{"{id.self:guid}", "{id.self:guid}", inRequest(), `unknown format "guid"`, "known: email, int, label, uuid"},
-		{"{id.self:host}", "{id.self:host}", inRequest(), `unknown format "host"`, "known: email, int, label, uuid"},
-		{"{id.self:}", "{id.self:}", inRequest(), `unknown format ""`, "known: email, int, label, uuid"},
+		{"{id.self:guid}", "{id.self:guid}", inRequest(), `unknown format "guid"`, "known: email, int, json, label, odata, uuid"},
+		{"{id.self:host}", "{id.self:host}", inRequest(), `unknown format "host"`, "known: email, int, json, label, odata, uuid"},
+		{"{id.self:}", "{id.self:}", inRequest(), `unknown format ""`, "known: email, int, json, label, odata, uuid"},
 		{"{token}", "{token}", inRequest(), "{token} may not stand in a request", "allowed here: id, tenant, settings"},
 		{"{id.self}", "{id.self}", inHost(), "{id.self} may not stand in a host", "allowed here: tenant, settings"},
 		{"{id.self}", "{id.self}", inAuth(), "{id.self} may not stand under auth", "allowed here: settings"},
@@ -264,7 +264,7 @@ func FuzzSegment(f *testing.F) {
 // template renders into a path, each value reads there as it was.
 func FuzzTemplate(f *testing.F) {
 	for i, text := range []string{
-		"{id.self}", "a{id.self}b", "{id.a}{id.b}", "{tenant.self:label}.x", "{settings.host}", "{", "}", "{{}}", "{id.}", "{id.x:int}", "${env:X}", "a:b", "", "{token}", "{id.self:uuid}/{id.self}",
+		"{id.self}", "a{id.self}b", "{id.a}{id.b}", "{tenant.self:label}.x", "{settings.host}", "{", "}", "{{}}", "{id.}", "{id.x:int}", "${env:X}", "a:b", "", "{token}", "{id.self:uuid}/{id.self}", "x eq {id.self:json}", "'{id.x}'{id.y:odata}",
 	} {
 		f.Add(text, awkward()[i])
 	}
@@ -282,7 +282,7 @@ func FuzzTemplate(f *testing.F) {
 			for _, p := range all {
 				v.query.IDs[p.ref.name], v.query.Tenant[p.ref.name], v.settings[p.ref.name] = value, value, NewSecret(value)
 				if want += p.literal; p.ref != (reference{}) {
-					want += value
+					want += quoted(p.ref.format, value)
 				}
 			}
 			plain, err := all.render(v, clean)

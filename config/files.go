@@ -24,6 +24,12 @@ func (f *files) read(path string) ([]byte, error) {
 	return content, err
 }
 
+// has tells whether the file was read, or looked for.
+func (f *files) has(path string) bool {
+	_, ok := f.seen[path]
+	return ok
+}
+
 // digest is what was read of a file, the zero digest if it was not.
 func (f *files) digest(path string) digest { return f.seen[path] }
 

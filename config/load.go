@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path/filepath"
@@ -83,6 +84,16 @@ func parse(path string, content []byte, files *files) (*File, error) {
 
 // read makes a File of a file's root, to whose problems every mistake goes.
 func read(root *document.Node, problems *document.Problems, values secrets) (*File, error) {
+	file := build(root, problems, values)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+// build is read that also returns a file with mistakes, of which only what is
+// written can be asked.
+func build(root *document.Node, problems *document.Problems, values secrets) *File {
 	var parts fileParts
 	document.Defaults(&parts, fileKeys())
 	concealBySound(root)
@@ -95,10 +106,8 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 	file.bindTenants()
 	file.bindIdentifiers(problems)
 	file.bindMerge()
-	if err := problems.Err(); err != nil {
-		return nil, err
-	}
-	return file, nil
+	file.noteCallers()
+	return file
 }
 
 // checkListen holds a gateway without callers to loopback: whoever can reach it
@@ -115,6 +124,24 @@ func (f *File) checkListen(n *document.Node) {
 		}
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
+}
+
+// noteCallers tells of sources that are asked as whoever asks, where nobody is
+// known: they will answer nobody.
+func (f *File) noteCallers() {
+	if f.root.Field("callers") != nil {
+		return
+	}
+	for _, s := range f.sources {
+		if !s.definition.AsCaller() {
+			continue
+		}
+		at := s.entry.use
+		if own := s.entry.node.Field("auth"); own != nil {
+			at = own.Key()
+		}
+		f.Notes = append(f.Notes, fmt.Sprintf("the source %s at %s is asked with the token of whoever asks, and no `callers` are configured: it fails with `denied`", s.name, at.Position()))
+	}
 }
 
 // bindSources finds and compiles the definition of every entry.
@@ -494,9 +521,9 @@ func (f *File) bind(s *source) *adapters.Source {
 }
 
 // Live makes a configuration that a gateway can answer by. The wrap, when not
-// nil, goes around each source's transport. Of the file before, when not nil, a
-// source that is the same keeps its breaker, its pause, its token and its
-// connections.
+// nil, goes around each source's transport, in the order of the sources. Of the
+// file before, when not nil, a source that is the same keeps its breaker, its
+// pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
 	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total}
 	if f.links != nil {

@@ -2,13 +2,12 @@ package config
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"reflect"
-	"strings"
 	"time"
 
 	"muster/adapters"
+	"muster/config/document"
 )
 
 // lookEvery is how often a watched configuration is compared with its files. They
@@ -69,25 +68,11 @@ func (f *File) next(ctx context.Context, files *files) (*File, error) {
 		return nil, err
 	}
 	if next.dynamic.reload.test {
-		if err := failures(next.test(ctx)); err != nil {
-			return nil, err
+		if failed := adapters.Problems(next.test(ctx)); failed != nil {
+			return nil, &document.Error{Problems: failed}
 		}
 	}
 	return next, nil
-}
-
-// failures is nil when all tests have passed.
-func failures(results []adapters.TestResult) error {
-	var b strings.Builder
-	for _, r := range results {
-		for _, failure := range r.Failures {
-			fmt.Fprintf(&b, "%s: error: the test %q failed: %s\n", r.Position, r.Name, failure)
-		}
-	}
-	if b.Len() == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s", strings.TrimRight(b.String(), "\n"))
 }
 
 // retire closes the idle connections of sources that the next file does not go on

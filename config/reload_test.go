@@ -130,7 +130,7 @@ func TestWatch(t *testing.T) {
 		{"removed", func(f folder) { _ = os.Remove(filepath.Join(f.path, "key")) }, []string{"refused"}},
 		{"a test that fails", func(f folder) {
 			f.write("providers/people.yaml", strings.Replace(watchedPeople, "displayName: name", "displayName: nom", 1))
-		}, []string{`refused: providers/people.yaml:8:5: error: the test "found" failed: profile: expected {displayName: "Jane"}, got nothing`}},
+		}, []string{"refused: providers/people.yaml:8:5: error: the test \"found\" failed\n    profile: expected {displayName: \"Jane\"}, got nothing"}},
 		{"a test that fails, where they are not run", func(f folder) {
 			f.write("providers/people.yaml", strings.Replace(watchedPeople, "displayName: name", "displayName: nom", 1))
 			f.write("gateway.yaml", watched+"reload: {test: false}\n")

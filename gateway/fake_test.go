@@ -101,12 +101,14 @@ type upstream struct {
 	yields  []string
 	members []string
 	unfit   func(adapters.Query) bool // nil: every value fits
+	caller  bool                      // it is asked with the caller's credential
 }
 
 func (u upstream) Needs() [][]string     { return u.needs }
 func (u upstream) TenantNeeds() []string { return u.tenant }
 func (u upstream) Yields() []string      { return u.yields }
 func (u upstream) Members() []string     { return u.members }
+func (u upstream) AsCaller() bool        { return u.caller }
 
 func (u upstream) Choose(q adapters.Query) (used, missing []string) {
 	for _, kinds := range u.needs {

@@ -144,8 +144,8 @@ func (s *slot) take(hit cache.Hit[kept], failed *adapters.Fault) {
 }
 
 // recordKey is the one place where a key of the cache is made: tenant, source,
-// what the source asks and maps, what the tenant is called there, and the
-// identifiers it is asked with.
+// what the source asks and maps, what the tenant is called there, the identifiers
+// it is asked with, and the caller where the credential is the caller's.
 func recordKey(tenant string, s *step) cache.Key {
 	parts := []string{tenant, s.source.Name, s.source.Hash}
 	for _, name := range slices.Sorted(maps.Keys(s.query.Tenant)) {
@@ -154,6 +154,9 @@ func recordKey(tenant string, s *step) cache.Key {
 	kinds := slices.Sorted(slices.Values(s.used))
 	for _, kind := range kinds {
 		parts = append(parts, "id", kind, s.query.IDs[kind])
+	}
+	if caller := s.query.Caller; caller != nil {
+		parts = append(parts, "caller", caller.Issuer, caller.Subject)
 	}
 	return cache.NewKey(parts...)
 }

@@ -24,21 +24,29 @@ func TestRecordKey(t *testing.T) {
 	}
 	askings := rapid.Custom(func(r *rapid.T) asking {
 		ids := values.Draw(r, "ids")
+		var caller *adapters.Caller
+		if rapid.Bool().Draw(r, "with a caller") {
+			caller = &adapters.Caller{Issuer: part.Draw(r, "issuer"), Subject: part.Draw(r, "subject"), Token: adapters.NewSecret(part.Draw(r, "token"))}
+		}
 		return asking{part.Draw(r, "tenant"), &step{
 			source: &Source{Name: part.Draw(r, "source"), Hash: part.Draw(r, "hash")},
-			query:  adapters.Query{Tenant: values.Draw(r, "values"), IDs: ids},
+			query:  adapters.Query{Tenant: values.Draw(r, "values"), IDs: ids, Caller: caller},
 			used:   rapid.Permutation(slices.Sorted(maps.Keys(ids))).Draw(r, "used"),
 		}}
 	})
 	inFull := func(a asking) string { // the order of the kinds says nothing
-		return fmt.Sprintf("%q %q %q %q %q", a.tenant, a.step.source.Name, a.step.source.Hash, a.step.query.Tenant, a.step.query.IDs)
+		caller := ""
+		if c := a.step.query.Caller; c != nil { // whichever token they have
+			caller = fmt.Sprintf("%q %q", c.Issuer, c.Subject)
+		}
+		return fmt.Sprintf("%q %q %q %q %q %s", a.tenant, a.step.source.Name, a.step.source.Hash, a.step.query.Tenant, a.step.query.IDs, caller)
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		// One differs from the other in one part at most, or they would hardly ever meet.
 		one := askings.Draw(r, "one")
 		other := askings.Draw(r, "other")
 		changed := asking{one.tenant, &step{source: &Source{Name: one.step.source.Name, Hash: one.step.source.Hash}, query: one.step.query, used: slices.Clone(one.step.used)}}
-		switch rapid.IntRange(0, 6).Draw(r, "change") {
+		switch rapid.IntRange(0, 7).Draw(r, "change") {
 		case 0:
 			changed.tenant = other.tenant
 		case 1:
@@ -51,6 +59,8 @@ func TestRecordKey(t *testing.T) {
 			changed.step.query.IDs, changed.step.used = other.step.query.IDs, other.step.used
 		case 5:
 			slices.Reverse(changed.step.used)
+		case 6:
+			changed.step.query.Caller = other.step.query.Caller
 		default:
 			changed = other
 		}

@@ -53,10 +53,14 @@ type Upstream interface {
 	Yields() []string
 	// Members are the profile's top-level members it can give.
 	Members() []string
+	// AsCaller tells that it is asked with the credential of whoever asks: what it
+	// answers one caller is never given to another.
+	AsCaller() bool
 	// Choose returns the kinds of identifiers that would shape the request, or
 	// those that are missing for any.
 	Choose(q adapters.Query) (used, missing []string)
-	// Check tells, before anything is sent, that a value does not fit.
+	// Check tells, before anything is sent or looked for in the cache, that a value
+	// does not fit, or that it cannot be asked for the caller.
 	Check(q adapters.Query) *adapters.Fault
 }
 

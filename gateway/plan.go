@@ -55,6 +55,9 @@ func planSource(source *Source, a asked, known map[string]string) step {
 	if own := known[source.Name]; own != "" {
 		s.query.IDs[normalize.Self] = own
 	}
+	if source.Upstream.AsCaller() { // no other source is told who asks
+		s.query.Caller = a.caller
+	}
 	used, missing := source.Upstream.Choose(s.query)
 	if used == nil {
 		s.skip, s.needs = Unlinked, source.ownKinds(missing)

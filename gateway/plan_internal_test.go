@@ -18,6 +18,7 @@ type random struct {
 }
 
 func (r random) Needs() [][]string     { return nil } // the plan asks Choose
+func (r random) AsCaller() bool        { return false }
 func (r random) TenantNeeds() []string { return r.needsOfTenant }
 func (r random) Yields() []string      { return r.yields }
 func (r random) Members() []string     { return r.members }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"muster/adapters"
 	"muster/cache"
 	"muster/normalize"
 )
@@ -24,6 +25,10 @@ type Query struct {
 	Strict      bool     // RFC 7240 handling=strict: a partial answer is an error
 	Want        cache.Want
 	OperationID string // of the trace, and of the answer
+
+	// Caller is who asks, as the front door has verified it; nil where it knows
+	// nobody. Sources whose credential is the caller's fail without one.
+	Caller *adapters.Caller
 }
 
 // RequestError is why a lookup could not begin. Its texts are for the caller.
@@ -84,6 +89,7 @@ type asked struct {
 	value  string
 	fields *normalize.Selection // nil for all
 	only   []string             // sources; nil for all
+	caller *adapters.Caller     // nil where nobody is known
 }
 
 // UnknownTenant refuses a tenant that is not configured. It is called by its name
@@ -103,7 +109,7 @@ func (l *Live) check(q Query) (asked, *RequestError) {
 	if !ok {
 		return asked{}, UnknownTenant(q.Tenant)
 	}
-	a := asked{tenant: tenant, only: q.Sources}
+	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller}
 	var refused *RequestError
 	if a.kind, a.value, refused = ParseUser(q.User, l.Accept, tenant.DefaultIdentifier); refused != nil {
 		return asked{}, refused

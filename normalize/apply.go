@@ -11,9 +11,9 @@ import (
 // Apply maps the record within a reply. The notes name members whose value did
 // not fit: they are left out, never guessed. An error means that the reply
 // contradicts itself or costs too much to read: nothing of it is used.
-func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []string, error) {
+func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []Note, error) {
 	// What was asked of the scope before may have been asked of other data.
-	run := applying{scope: &Scope{Status: s.Status, Body: s.Body, Data: s.Data}}
+	run := applying{scope: &Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data}}
 	root := At(s.Data)
 	record := Record{AsOf: asOf}
 	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")
@@ -32,7 +32,7 @@ func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []string, error) {
 // applying is one run of a mapping over one reply.
 type applying struct {
 	scope *Scope
-	notes []string
+	notes []Note
 	err   error // the first; it ends the run
 }
 
@@ -81,7 +81,7 @@ func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name strin
 		}
 		value, misfit := convert(f, field.Type(), s.form)
 		if misfit != "" {
-			r.note(name, misfit)
+			r.note(name, misfit, f.from)
 			continue
 		}
 		if saysSomething(value) {
@@ -101,8 +101,8 @@ func saysSomething(value reflect.Value) bool {
 // texts sets a list of texts. A list that is there and empty stays apart from
 // one that is absent: at a role's permissions it means none.
 func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string) bool {
-	var list []string
-	said := false
+	var said bool
+	var all textSet
 	for f, err := range s.expr.values(r.scope, at) {
 		if err != nil {
 			r.fail(name, err)
@@ -110,15 +110,14 @@ func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string
 		}
 		value, misfit := convert(f, reflect.TypeFor[string](), s.form)
 		if misfit != "" {
-			r.note(name, misfit)
+			r.note(name, misfit, f.from)
 			continue
 		}
 		text := value.String()
 		said = said || text != "" && !f.from.constantly()
-		if text != "" && !slices.Contains(list, text) {
-			list = append(list, text)
-		}
+		all.add(text)
 	}
+	list := all.list
 	if list == nil && s.expr.emptyList(r.scope, at) {
 		list = []string{}
 	}
@@ -142,17 +141,18 @@ func (e expr) emptyList(s *Scope, at *Cursor) bool {
 
 // list sets a list of objects, without repeats.
 func (r *applying) list(field reflect.Value, blocks []block, at *Cursor, prefix string) {
+	all := &items{list: field}
 	for i := range blocks {
 		b := &blocks[i]
 		switch {
 		case b.spread:
-			r.spread(field, &b.members[0], at, prefix)
+			r.spread(all, &b.members[0], at, prefix)
 		case b.each == nil:
-			r.item(field, b, at, prefix)
+			r.item(all, b, at, prefix)
 		default:
 			for _, each := range b.each {
 				for item := range each.Each(at) {
-					if r.item(field, b, item, prefix); r.err != nil {
+					if r.item(all, b, item, prefix); r.err != nil {
 						return
 					}
 				}
@@ -162,7 +162,7 @@ func (r *applying) list(field reflect.Value, blocks []block, at *Cursor, prefix 
 }
 
 // spread makes an item of every value of a plain path.
-func (r *applying) spread(field reflect.Value, s *setter, at *Cursor, prefix string) {
+func (r *applying) spread(all *items, s *setter, at *Cursor, prefix string) {
 	for f, err := range s.expr.values(r.scope, at) {
 		if err != nil {
 			r.fail(prefix+s.name, err)
@@ -171,67 +171,33 @@ func (r *applying) spread(field reflect.Value, s *setter, at *Cursor, prefix str
 		if f.from.constantly() {
 			continue // an item that holds only constants
 		}
-		item := reflect.New(field.Type().Elem()).Elem()
+		item := reflect.New(all.list.Type().Elem()).Elem()
 		value, misfit := convert(f, item.Field(s.index).Type(), s.form)
 		switch {
 		case misfit != "":
-			r.note(prefix+s.name, misfit)
+			r.note(prefix+s.name, misfit, f.from)
 		case !value.IsZero():
 			item.Field(s.index).Set(value)
-			appendDistinct(field, item)
+			all.add(item)
 		}
 	}
 }
 
 // item makes one item of a block. An item that holds only constants, or has no
 // value, is nothing that the source said.
-func (r *applying) item(field reflect.Value, b *block, at *Cursor, prefix string) {
-	item := reflect.New(field.Type().Elem()).Elem()
+func (r *applying) item(all *items, b *block, at *Cursor, prefix string) {
+	item := reflect.New(all.list.Type().Elem()).Elem()
 	said := r.fill(item, b.members, at, prefix)
 	if value := item.FieldByName("Value"); r.err != nil || !said || value.IsValid() && value.IsZero() {
 		return
 	}
-	appendDistinct(field, item)
-}
-
-// appendDistinct adds an item to a list unless the list has it. Two items with
-// one value are one if neither contradicts the other: what one leaves out, the
-// other fills in.
-func appendDistinct(list, item reflect.Value) {
-	for i := range list.Len() {
-		if absorb(list.Index(i), item) {
-			return
-		}
-	}
-	list.Set(reflect.Append(list, item))
-}
-
-func absorb(into, item reflect.Value) bool {
-	value := into.FieldByName("Value")
-	if !value.IsValid() { // nothing names an address but the whole of it
-		return reflect.DeepEqual(into.Interface(), item.Interface())
-	}
-	if value.String() != item.FieldByName("Value").String() {
-		return false
-	}
-	for i := range into.NumField() {
-		a, b := into.Field(i), item.Field(i)
-		if !a.IsZero() && !b.IsZero() && !reflect.DeepEqual(a.Interface(), b.Interface()) {
-			return false
-		}
-	}
-	for i := range into.NumField() {
-		if into.Field(i).IsZero() {
-			into.Field(i).Set(item.Field(i))
-		}
-	}
-	return true
+	all.add(item)
 }
 
 func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
 	out := map[string][]string{}
 	for _, a := range m.attributes {
-		var texts []string
+		var all textSet
 		for f, err := range a.expr.values(r.scope, at) {
 			if err != nil {
 				r.fail("attributes."+a.name, err)
@@ -239,13 +205,13 @@ func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
 			}
 			text, ok := ScalarText(f.value)
 			if !ok {
-				r.note("attributes."+a.name, "expected text, found "+formOf(f.value))
+				r.note("attributes."+a.name, "expected text, found "+formOf(f.value), f.from)
 				continue
 			}
-			texts = append(texts, Form("").Text(text))
+			all.add(Form("").Text(text))
 		}
-		if texts = distinct(texts); texts != nil {
-			out[a.name] = texts
+		if all.list != nil {
+			out[a.name] = all.list
 		}
 	}
 	if m.object != nil {
@@ -265,7 +231,7 @@ func (r *applying) object(rule *objectRule, at *Cursor, out map[string][]string)
 	if _, twice := value.(Ambiguous); twice {
 		r.fail(memberAttributes, errAmbiguous)
 	} else if !isObject && !Absent(value) {
-		r.note(memberAttributes, "expected an object, found "+formOf(value))
+		r.note(memberAttributes, "expected an object, found "+formOf(value), &alternative{node: rule.node})
 	}
 	for name, member := range object {
 		if slices.Contains(rule.except, name) || SecretName(name) {
@@ -279,14 +245,14 @@ func (r *applying) object(rule *objectRule, at *Cursor, out map[string][]string)
 		if !isList {
 			items = []any{member}
 		}
-		var texts []string
+		var all textSet
 		for _, item := range items {
 			if text, ok := ScalarText(item); ok {
-				texts = append(texts, Form("").Text(text))
+				all.add(Form("").Text(text))
 			}
 		}
-		if texts = distinct(texts); texts != nil {
-			out[name] = texts
+		if all.list != nil {
+			out[name] = all.list
 		}
 	}
 }
@@ -303,16 +269,6 @@ func SecretName(name string) bool {
 	return false
 }
 
-func distinct(texts []string) []string {
-	var out []string
-	for _, text := range texts {
-		if text != "" && !slices.Contains(out, text) {
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
 func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 	for f, err := range rule.expr.values(r.scope, at) {
 		if err != nil {
@@ -321,7 +277,7 @@ func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 		}
 		text, ok := textOf(f.value)
 		if !ok {
-			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value))
+			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value), f.from)
 			continue
 		}
 		if text = CanonicalID(rule.Kind, text); text == "" {
@@ -336,8 +292,8 @@ func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
 	return Identifier{}, false
 }
 
-func (r *applying) note(member, misfit string) {
-	if note := member + ": " + misfit; !slices.Contains(r.notes, note) {
+func (r *applying) note(member, misfit string, from *alternative) {
+	if note := (Note{Member: member, Misfit: misfit, from: from}); !slices.ContainsFunc(r.notes, note.says) {
 		r.notes = append(r.notes, note)
 	}
 }

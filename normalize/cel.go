@@ -32,12 +32,16 @@ type program struct {
 }
 
 func newCELEnvironment() (*cel.Env, error) {
+	format, err := originalFormat()
+	if err != nil {
+		return nil, err
+	}
 	return cel.NewEnv(append([]cel.EnvOption{
 		cel.Variable("data", cel.DynType),
 		cel.Variable("body", cel.DynType),
 		cel.Variable("http", cel.IntType),
 		ext.Strings(),
-	}, growingFunctions()...)...)
+	}, growingFunctions(format)...)...)
 }
 
 // cel compiles an expression; its mistakes are reported where CEL finds them.
@@ -69,6 +73,7 @@ func (c *Compiler) cel(n *document.Node) *program {
 		n.Errorf("CEL: %s", firstLine(err.Error()))
 		return nil
 	}
+	c.expressions = append(c.expressions, celExpression{n, text})
 	return &program{run: run}
 }
 

@@ -81,6 +81,10 @@ func TestCEL(t *testing.T) {
 		{`[data.s, "x"].join()`, "canaryx", ""},
 		{`[].join("-")`, "", ""},
 		{`data.list.join("-")`, nil, ""}, // of numbers
+		{`"%s %d %.1f %x %s".format([data.s, data.n, data.d, b"a", duration("3s")])`, "canary 1 1.5 61 3s", ""},
+		{`"%s %s".format([data.list, data.object])`, "[3, 1] {a: 1, b: 2, c: 3}", ""},
+		{`"%d".format([data.s])`, nil, ""},
+		{`"%s".format([data.within])`, nil, errAmbiguous.Error()},
 		{`[data.s, data.n].join("-")`, nil, ""},
 
 		{`duration("3s")`, nil, "a CEL result of type google.protobuf.Duration fits no member"},
@@ -152,6 +156,10 @@ func TestCELIsBounded(t *testing.T) {
 		`data.list.map(a, data.big).join()`,
 		`data.big.replace("", data.big).size()`,
 		`data.big.replace("canary", data.big, 79999).size()`,
+		`"%s".format([data.list.map(a, data.big)]).size()`, // 24 GB
+		`"%s".format([{"a": data.list.map(a, {"b": data.big})}]).size()`,
+		`data.list.map(a, "%s").join("").format(data.list.map(a, data.big)).size()`,
+		`"%s%s%s".format([data.big, data.big, data.big])`,
 	} {
 		t.Run(expression, func(t *testing.T) {
 			p, start := mustCEL(t, expression), time.Now()
@@ -172,6 +180,8 @@ func TestCELIsBounded(t *testing.T) {
 		`data.list.map(a, string(a)).join(",").size()`: Number("99999"),
 		`data.big.replace("canary", "bird").size()`:    Number("320000"),
 		`(data.big + data.big).size()`:                 Number("960000"),
+		`"%s %d".format([data.big, 1]).size()`:         Number("480002"),
+		`"%s".format([data.list.filter(a, a > 1)])`:    "[]",
 	} {
 		if got, err := mustCEL(t, expression).value(scope); err != nil || got != want {
 			t.Errorf("%s is %v, %v, want %v", expression, got, err, want)

@@ -10,8 +10,8 @@ import (
 )
 
 // A Condition is a closed question about a reply, compiled from CONDITIONS of
-// the grammar: a map of which every entry must hold. Its keys are `http`, `cel`
-// or a path; its values a literal, a list of literals (any will do), null
+// the grammar: a map of which every entry must hold. Its keys are `http`, `header`,
+// `cel` or a path; its values a literal, a list of literals (any will do), null
 // (absent or null), or a text with * (in any case). The zero value always holds.
 type Condition struct {
 	tests []func(s *Scope, at *Cursor) bool
@@ -38,6 +38,7 @@ func (c *Compiler) ConditionType() document.Type[Condition] {
 	form := document.KeysOf(func() []document.Member {
 		return []document.Member{
 			{Name: "http", About: "the HTTP status: 404, [404, 410] or 5xx", Form: status},
+			{Name: "header", About: "headers of the reply, their names in any case", Form: document.NamesOf(document.OneOrMoreOf(wanted)).Like(`{Link: '*rel="next"*'}`)},
 			{Name: "cel", About: "a CEL expression that is true", Form: c.celType().Form},
 		}
 	}).And(document.OneOrMoreOf(wanted)).Called("conditions", "a mapping of which every entry must hold; beside its keys, paths and what must stand there: a literal, a list of which any will do, null for absent, or a text with * in any case").
@@ -53,6 +54,8 @@ func (c *Compiler) Condition(n *document.Node) Condition {
 		case "http":
 			test := compileStatuses(f.Value)
 			compiled.tests = append(compiled.tests, func(s *Scope, _ *Cursor) bool { return test(s.Status) })
+		case "header":
+			compiled.tests = append(compiled.tests, compileHeaders(f.Value)...)
 		case "cel":
 			if program := c.cel(f.Value); program != nil {
 				compiled.tests = append(compiled.tests, func(s *Scope, _ *Cursor) bool { return program.holds(s) })
@@ -89,6 +92,43 @@ func compileStatuses(n *document.Node) func(int) bool {
 	return func(status int) bool {
 		return slices.Contains(codes, status) || slices.Contains(classes, status/100)
 	}
+}
+
+// HeaderName tells whether a text can be the name of a header: a token (RFC 9110,
+// 5.6.2).
+func HeaderName(text string) bool { return headerName.MatchString(text) }
+
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
+// compileHeaders compiles names of headers with what each may say: their names in
+// any case (RFC 9110, 5.1), and of a header that stands several times any will do.
+func compileHeaders(n *document.Node) []func(*Scope, *Cursor) bool {
+	var tests []func(*Scope, *Cursor) bool
+	if n.Kind() == document.Mapping && len(n.Fields()) == 0 {
+		n.Errorf("a header is missing here").Suggest("write {NAME: VALUE}")
+	}
+	for _, f := range n.Fields() {
+		name, literals := f.Key.Text(), compileLiterals(f.Value)
+		if !HeaderName(name) {
+			f.Key.Errorf("not a header's name: %q", name).Suggest("letters, digits and hyphens")
+		}
+		tests = append(tests, func(s *Scope, _ *Cursor) bool {
+			found := false
+			for header, values := range s.Header {
+				if !strings.EqualFold(header, name) {
+					continue
+				}
+				for _, value := range values {
+					found = found || value != ""
+					if literals.matchText(value) {
+						return true
+					}
+				}
+			}
+			return !found && literals.absent
+		})
+	}
+	return tests
 }
 
 // literals are the values that a path may have for its entry to hold.
@@ -157,6 +197,16 @@ func (l *literals) match(path Path, at *Cursor) bool {
 		}
 	}
 	return !found && l.absent
+}
+
+// matchText tells whether a text that has no type, as of a header, is one of the
+// literals: 0 is what reads 0.
+func (l *literals) matchText(value string) bool {
+	return slices.ContainsFunc(l.patterns, func(p *regexp.Regexp) bool { return p.MatchString(value) }) ||
+		slices.ContainsFunc(l.exact, func(want any) bool {
+			text, ok := ScalarText(want)
+			return ok && text == value
+		})
 }
 
 // equalJSON compares a literal with a value as JSON does: 1 and 1.0 are one

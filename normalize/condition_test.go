@@ -19,7 +19,7 @@ func mustCondition(t testing.TB, src string) Condition {
 
 func TestCondition(t *testing.T) {
 	const reply = `{
-		"s": "Abc", "n": 1, "d": 1.0, "big": 9007199254740993, "huge": 18446744073709551617, "e": 1e400, "t": true, "f": false,
+		"s": "Abc", "header": "h", "n": 1, "d": 1.0, "big": 9007199254740993, "huge": 18446744073709551617, "e": 1e400, "t": true, "f": false,
 		"nothing": null, "empty": "", "none": [], "object": {}, "o": {"x": "y"}, "list": ["a", 2, null, {"k": "v"}], "nulls": [null, ""], "nl": "a\nb", "twice": 1, "twice": 2
 	}`
 	for _, test := range []struct {
@@ -118,6 +118,25 @@ func TestCondition(t *testing.T) {
 		{`{twice: "*"}`, 200, false},
 		{`{twice: [1, 2, null]}`, 200, false},
 
+		{`{header: {X-Left: 0}}`, 200, true},
+		{`{header: {x-LEFT: "0"}}`, 200, true},
+		{`{header: {X-Left: [1, 0]}}`, 200, true},
+		{`{header: {X-Left: 1}}`, 200, false},
+		{`{header: {X-Left: 0.0}}`, 200, false}, // as it is written
+		{`{header: {X-Cut: true}}`, 200, true},
+		{`{header: {X-Cut: "TRUE"}}`, 200, false},
+		{`{header: {X-Cut: "TRU*"}}`, 200, true},
+		{`{header: {Link: '*rel="next"*'}}`, 200, true}, // the second of two
+		{`{header: {Link: '*rel="last"*'}}`, 200, false},
+		{`{header: {Link: null}}`, 200, false},
+		{`{header: {X-None: null}}`, 200, true},
+		{`{header: {X-None: "*"}}`, 200, false},
+		{`{header: {X-Empty: null}}`, 200, true},
+		{`{header: {X-None: [x, null]}}`, 200, true},
+		{`{header: {X-Left: 0, X-Cut: true}}`, 200, true},
+		{`{header: {X-Left: 0, X-Cut: false}}`, 200, false},
+		{`{'["header"]': h}`, 200, true}, // a member of that name
+
 		{`{cel: data.n == 1}`, 200, true},
 		{`{cel: body.n == 2}`, 200, false},
 		{`{cel: http == 404}`, 404, true},
@@ -132,6 +151,7 @@ func TestCondition(t *testing.T) {
 	} {
 		scope := replyOf(t, reply)
 		scope.Status = test.status
+		scope.Header = map[string][]string{"X-Left": {"0"}, "X-Cut": {"true"}, "Link": {`<a>; rel="self"`, `<b>; rel="next"`}, "X-Empty": {""}}
 		condition := mustCondition(t, test.yaml)
 		if got := condition.Holds(scope, At(scope.Data)); got != test.want {
 			t.Errorf("%s of status %d: %t, want %t", test.yaml, test.status, got, test.want)
@@ -191,6 +211,10 @@ func TestConditionMistakes(t *testing.T) {
 	testMistakes(t, compile, []mistake{
 		{`a`, "d.yaml:1:1 «a» expected a mapping, found a single value"},
 		{`[{a: b}]`, "d.yaml:1:1 «[» expected a mapping, found a list"},
+		{`{header: X-Left}`, "d.yaml:1:10 «X-Left» expected a mapping, found a single value"},
+		{`{header: {}}`, "d.yaml:1:10 «{» a header is missing here | write {NAME: VALUE}"},
+		{`{header: {X Left: 0}}`, "d.yaml:1:11 «X Left» not a header's name: \"X Left\" | letters, digits and hyphens"},
+		{`{header: {X-Left: {a: b}}}`, "d.yaml:1:19 «{» expected a literal, found a mapping | write one value, a list of values, or null for absent"},
 		{`{http: 99}`, `d.yaml:1:8 «99» not an HTTP status: "99" | write 404, [404, 410] or 5xx`},
 		{`{http: [404, 4XX, 600, 40x, "5xx "]}`, `d.yaml:1:14 «4XX» not an HTTP status: "4XX" | write 404, [404, 410] or 5xx` + "\n" +
 			`d.yaml:1:19 «600» not an HTTP status: "600" | write 404, [404, 410] or 5xx` + "\n" +

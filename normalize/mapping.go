@@ -3,6 +3,7 @@ package normalize
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Mapping struct {
 	object     *objectRule // a whole object
 	ids        []IDRule    // in the order written
 	names      []string    // of the members it can give
+	positions  map[string]string
 }
 
 // IDRule is one entry under `ids`.
@@ -28,6 +30,9 @@ type IDRule struct {
 	Verified bool
 	// Check asks that the value equals the identifier that was asked for.
 	Check bool
+	// AnyCase tells that the source takes two spellings in different case for one
+	// identifier.
+	AnyCase bool
 
 	expr expr
 }
@@ -40,6 +45,7 @@ type attribute struct {
 
 // objectRule carries a whole object as attributes.
 type objectRule struct {
+	node   *document.Node // of the path
 	path   Path
 	except []string
 }
@@ -65,21 +71,38 @@ type block struct {
 // Members are the top-level members of the profile that the mapping can give.
 func (m *Mapping) Members() []string { return m.names }
 
+// Positions says where each top-level member stands in the definition, as
+// file:line by the member's name; an identifier as "ids." and its kind. The map is
+// only to be read.
+func (m *Mapping) Positions() map[string]string { return m.positions }
+
 // IDs are the rules of the identifiers that the mapping yields.
 func (m *Mapping) IDs() []IDRule { return m.ids }
 
 // Mapping compiles `profile` and `ids`; either node may be nil.
 func (c *Compiler) Mapping(profile, ids *document.Node) *Mapping {
-	m := &Mapping{}
+	m := &Mapping{positions: map[string]string{}}
 	if profile != nil {
 		c.profile(m, profile)
+		m.locate("", profile)
 	}
 	if ids != nil {
 		for _, f := range ids.Fields() {
 			m.ids = append(m.ids, c.id(f.Key, f.Value))
 		}
+		m.locate("ids.", ids)
 	}
 	return m
+}
+
+// locate writes down where each key of a mapping stands.
+func (m *Mapping) locate(prefix string, n *document.Node) {
+	if n.Kind() != document.Mapping {
+		return // which has been reported
+	}
+	for _, f := range n.Fields() {
+		m.positions[prefix+f.Key.Text()] = f.Key.File() + ":" + strconv.Itoa(f.Key.Line())
+	}
 }
 
 func (c *Compiler) profile(m *Mapping, n *document.Node) {
@@ -96,7 +119,7 @@ func (c *Compiler) profile(m *Mapping, n *document.Node) {
 }
 
 func (c *Compiler) attributes(m *Mapping, n *document.Node) {
-	if n.Field("path") == nil {
+	if n.Field("path") == nil && n.Field("except") == nil {
 		for _, f := range n.Fields() {
 			m.attributes = append(m.attributes, attribute{f.Key.Text(), c.expr(f.Value)})
 		}
@@ -109,7 +132,7 @@ func (c *Compiler) attributes(m *Mapping, n *document.Node) {
 
 func (c *Compiler) objectKeys() []document.Key[objectRule] {
 	return []document.Key[objectRule]{
-		document.Of("path", "the object whose members become attributes", c.PathType(), func(r *objectRule) *Path { return &r.path }).Must(),
+		{Name: "path", About: "the object whose members become attributes", Required: true, Form: pathForm(), Read: func(r *objectRule, n *document.Node) { r.path, r.node = c.Path(n), n }},
 		document.Of("except", "members of it that are left out", document.Texts(), func(r *objectRule) *[]string { return &r.except }),
 	}
 }
@@ -122,6 +145,7 @@ func (c *Compiler) idKeys() []document.Key[alternative] {
 			a.assumed = n.OneOf("assumed") != ""
 		}},
 		document.Key[alternative]{Name: "check", About: "false: need not equal the identifier that was asked for", Default: "true", Form: document.Switch().Form, Read: func(a *alternative, n *document.Node) { a.unchecked = !n.Bool() }},
+		document.Key[alternative]{Name: "case", About: "any: the source tells two spellings in different case not apart", Form: document.Word("any"), Read: func(a *alternative, n *document.Node) { a.anyCase = n.OneOf("any") != "" }},
 	)
 }
 
@@ -179,7 +203,7 @@ func (c *Compiler) blocksForm(typ reflect.Type) document.Form {
 
 func (c *Compiler) attributesForm() document.Form {
 	whole := document.KeysOf(func() []document.Member { return document.Members(c.objectKeys()) })
-	return document.AnyOf("named values, or {path, except} for a whole object", whole, document.NamesOf(c.valueForm()))
+	return document.AnyOf("named values, or {path, except} for a whole object", whole, document.NamesOf(c.valueForm()).Without("path", "except"))
 }
 
 func (c *Compiler) id(key, n *document.Node) IDRule {
@@ -188,6 +212,7 @@ func (c *Compiler) id(key, n *document.Node) IDRule {
 	for _, a := range rule.expr {
 		rule.Verified = rule.Verified && a.asks
 		rule.Check = rule.Check && !a.unchecked
+		rule.AnyCase = rule.AnyCase || a.anyCase
 		proved = proved && (a.asks || a.assumed)
 	}
 	if rule.Kind == "email" && !proved {

@@ -148,7 +148,7 @@ func TestIdentifierMistakes(t *testing.T) {
 		{`{email: {path: mail, verified: true}}`, "d.yaml:1:2 «email» " + noProof + "\n" + `d.yaml:1:32 «true» unknown value "true" | known: assumed`},
 		{`{email: {path: mail, verifed: assumed}}`, "d.yaml:1:2 «email» " + noProof + "\n" + `d.yaml:1:22 «verifed» unknown key "verifed" | did you mean "verified"?`},
 		{`{self: {pth: a}}`, "d.yaml:1:8 «{» " + noOrigin + "\n" + `d.yaml:1:9 «pth» unknown key "pth" | did you mean "path"?`},
-		{`{self: {path: a, else: b}}`, `d.yaml:1:18 «else» unknown key "else" | known: as, cel, check, map, path, value, verified, when`},
+		{`{self: {path: a, else: b}}`, `d.yaml:1:18 «else» unknown key "else" | known: as, case, cel, check, map, path, value, verified, when`},
 		{`{self: {path: a, check: maybe}}`, `d.yaml:1:25 «maybe» expected true or false, found "maybe"`},
 		{`{self: {check: false}}`, "d.yaml:1:8 «{» " + noOrigin},
 	})
@@ -160,7 +160,7 @@ func TestMappingTells(t *testing.T) {
 profile: {roles: r, userName: u, attributes: {a: a}, name: {givenName: g}}
 ids:
   username: u
-  self: {path: i, check: false}
+  self: {path: i, check: false, case: any}
   email: {path: m, when: {ok: true}}
 `)
 	if diff := cmp.Diff([]string{"userName", "name", "roles", "attributes"}, m.Members()); diff != "" {
@@ -168,9 +168,9 @@ ids:
 	}
 	var ids []string
 	for _, id := range m.IDs() {
-		ids = append(ids, fmt.Sprintf("%s verified %t check %t", id.Kind, id.Verified, id.Check))
+		ids = append(ids, fmt.Sprintf("%s verified %t check %t any case %t", id.Kind, id.Verified, id.Check, id.AnyCase))
 	}
-	want := []string{"username verified false check true", "self verified false check false", "email verified true check true"}
+	want := []string{"username verified false check true any case false", "self verified false check false any case true", "email verified true check true any case false"}
 	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Errorf("ids: -want +got:\n%s", diff)
 	}

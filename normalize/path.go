@@ -3,6 +3,7 @@ package normalize
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -52,6 +53,15 @@ func (p Path) String() string { return p.text }
 // Climbs tells whether the path begins with ^ and so says something only where
 // something is around.
 func (p Path) Climbs() bool { return p.outward > 0 }
+
+// Join is the path that leads on from where this one ends. A path that climbs
+// begins nowhere else: it is returned as it is.
+func (p Path) Join(next Path) Path {
+	if next.outward > 0 {
+		return next
+	}
+	return Path{text: p.text + "." + next.text, outward: p.outward, steps: slices.Concat(p.steps, next.steps)}
+}
 
 // Cursor is a value and the way that led to it.
 type Cursor struct {

@@ -11,9 +11,10 @@ import (
 
 // Scope is a reply as the parts of a definition see it. It is for one goroutine.
 type Scope struct {
-	Status int // HTTP status
-	Body   any // the whole reply, as ParseJSON returns it
-	Data   any // the record within it
+	Status int                 // HTTP status
+	Header map[string][]string // of the reply; names in any case
+	Body   any                 // the whole reply, as ParseJSON returns it
+	Data   any                 // the record within it
 
 	variables map[string]any          // for CEL, made on first use
 	results   map[*program]celOutcome // of what was evaluated before
@@ -22,7 +23,8 @@ type Scope struct {
 // Compiler compiles the small languages of one definition. It may be used for
 // one definition only, by one goroutine.
 type Compiler struct {
-	env *cel.Env // made on first use: most definitions need none
+	env         *cel.Env // made on first use: most definitions need none
+	expressions []celExpression
 }
 
 // path compiles a path; a mistake is reported at its character.
@@ -121,6 +123,7 @@ func (ps Paths) Texts(at *Cursor) []string {
 type expr []alternative
 
 type alternative struct {
+	node     *document.Node // the word that says where the value comes from
 	path     *Path
 	cel      *program
 	constant any // with neither path nor cel
@@ -133,6 +136,7 @@ type alternative struct {
 	// Of an identifier.
 	assumed   bool // `verified: assumed`
 	unchecked bool // `check: false`
+	anyCase   bool // `case: any`
 }
 
 // constantly tells that the alternative is a constant: the definition says it, of
@@ -223,7 +227,7 @@ func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) ex
 	switch {
 	case n.Kind() == document.Scalar:
 		if path, ok := c.path(n); ok {
-			return expr{{path: &path}}
+			return expr{{path: &path, node: n}}
 		}
 		return nil
 	case n.Kind() == document.List && len(n.Items()) > 0:
@@ -246,7 +250,8 @@ func (c *Compiler) values(n *document.Node, keys []document.Key[alternative]) ex
 func (c *Compiler) single(n *document.Node, a alternative) expr {
 	origins := 0
 	for _, key := range []string{"path", "cel", "value"} {
-		if n.Field(key) != nil {
+		if origin := n.Field(key); origin != nil {
+			a.node = origin
 			origins++
 		}
 	}

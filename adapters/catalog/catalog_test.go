@@ -24,12 +24,12 @@ func TestDefinitions(t *testing.T) {
 			if definition.Name != name {
 				t.Errorf("the file %s.yaml defines %q", name, definition.Name)
 			}
-			for _, result := range definition.RunTests(t.Context()) {
-				t.Run(result.Name, func(t *testing.T) {
-					for _, failure := range result.Failures {
-						t.Errorf("%s: %s", result.Position, failure)
-					}
-				})
+			results := definition.RunTests(t.Context())
+			for _, problem := range adapters.Problems(results) {
+				t.Error(problem)
+			}
+			if len(results) == 0 {
+				t.Error("it has no test")
 			}
 		})
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -9,78 +8,116 @@ import (
 
 	"muster/adapters"
 	"muster/config"
-	"muster/config/document"
 )
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "check FILE…",
+	var audit bool
+	var format string
+	cmd := &cobra.Command{
+		Use:   "check [FILE|DIR…]",
 		Short: "Find every mistake in a gateway's file or a definition, and run its tests",
 		Long: "Read each file as the gateway would: a gateway's file with all that it names, or the\n" +
-			"definition of a provider. Every mistake of every file is told, each at its very word;\n" +
+			"definition of a provider. Of a folder, which is this one when none is named, all that it and\n" +
+			"the folders in it have of these. Every mistake of every file is told, each at its very word;\n" +
 			"then the inline tests are run. Nothing is connected to, and no secret is needed.\n\n" +
-			"The exit code is 0 when all is well, 1 when something is wrong, 2 when a file cannot be read.",
+			"--audit warns of what is legal and unwise as well, each warning by the name of its rule.\n\n" +
+			"The exit code is 0 when all is well, 1 when something is wrong, 2 when a file cannot be read\n" +
+			"or there is nothing to check. Warnings do not change it.",
 		Example: "  muster check gateway.yaml\n" +
-			"  muster check providers/*.yaml",
-		Args: cobra.MinimumNArgs(1),
+			"  muster check --audit deploy providers/badges.yaml\n" +
+			"  muster check --format github",
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			c := checking{out: cmd.OutOrStdout(), problems: cmd.ErrOrStderr()}
-			for _, path := range paths {
-				report, err := config.Check(cmd.Context(), path)
-				c.tell(path, report, err)
+			reports := config.Check(cmd.Context(), orHere(paths), audit)
+			switch format {
+			case "text":
+				tellText(cmd.OutOrStdout(), cmd.ErrOrStderr(), reports)
+			case "json":
+				if err := tellJSON(cmd.OutOrStdout(), reports); err != nil {
+					return err
+				}
+			case "github":
+				tellGitHub(cmd.OutOrStdout(), reports)
+			default:
+				return fmt.Errorf("unknown format %q; there are: text, json, github", format)
 			}
-			return c.result()
+			return outcome(reports)
 		},
 	}
+	cmd.Flags().BoolVar(&audit, "audit", false, "warn of what is legal and unwise, too")
+	cmd.Flags().StringVar(&format, "format", "text", "text, json (one document), or github (annotations)")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json", "github"}, cobra.ShellCompDirectiveNoFileComp)) // fails for no flag that is there
+	return cmd
 }
 
-// checking tells of one file after the other, and remembers the worst.
-type checking struct {
-	out, problems io.Writer
-	code          int
+// orHere is this folder where no path is named.
+func orHere(paths []string) []string {
+	if len(paths) == 0 {
+		return []string{"."}
+	}
+	return paths
 }
 
-func (c *checking) tell(path string, report config.Report, err error) {
-	if mistakes := (*document.Error)(nil); errors.As(err, &mistakes) {
-		c.code = max(c.code, exitWrong)
-		_, _ = fmt.Fprintf(c.problems, "%v\n%s: %s\n", mistakes, path, count(len(mistakes.Problems), "mistake"))
-		return
-	}
-	if err != nil {
-		c.code = exitUnreadable
-		_, _ = fmt.Fprintln(c.problems, err)
-		return
-	}
-	failed := 0
-	for _, test := range report.Tests {
-		if len(test.Failures) > 0 {
-			failed++
-			c.tellTest(test)
+// outcome is the exit code that the worst of the files asks for.
+func outcome(reports []config.Report) error {
+	code := 0
+	for i := range reports {
+		switch r := &reports[i]; {
+		case r.Err != nil:
+			code = exitUnreadable
+		case r.Wrong:
+			code = max(code, exitWrong)
 		}
 	}
-	for _, note := range report.Notes {
-		_, _ = fmt.Fprintf(c.out, "%s: note: %s\n", path, note)
-	}
-	if failed > 0 {
-		c.code = max(c.code, exitWrong)
-		_, _ = fmt.Fprintf(c.problems, "%s: %d of %s failed\n", path, failed, count(len(report.Tests), "inline test"))
-		return
-	}
-	_, _ = fmt.Fprintf(c.out, "%s: ok, a %s's file, %s passed\n", path, report.Kind, count(len(report.Tests), "inline test"))
-}
-
-func (c *checking) tellTest(test adapters.TestResult) {
-	_, _ = fmt.Fprintf(c.problems, "%s: error: the test %q failed\n", test.Position, test.Name)
-	for _, failure := range test.Failures {
-		_, _ = fmt.Fprintf(c.problems, "    %s\n", failure)
-	}
-}
-
-func (c *checking) result() error {
-	if c.code == 0 {
+	if code == 0 {
 		return nil
 	}
-	return exitError(c.code)
+	return exitError(code)
+}
+
+// tellText tells people: what is wrong on problems, what is well on out.
+func tellText(out, problems io.Writer, reports []config.Report) {
+	for i := range reports {
+		r := &reports[i]
+		if r.Err != nil {
+			_, _ = fmt.Fprintln(problems, r.Err)
+			continue
+		}
+		for _, p := range r.Problems {
+			_, _ = fmt.Fprint(problems, p)
+		}
+		for _, note := range r.Notes {
+			_, _ = fmt.Fprintf(out, "%s: note: %s\n", r.File, note)
+		}
+		switch mistakes, failed, warnings := tally(r); {
+		case r.Wrong && mistakes+failed == 0:
+			_, _ = fmt.Fprintf(problems, "%s: wrong, as told above\n", r.File)
+		case mistakes > 0 && failed > 0:
+			_, _ = fmt.Fprintf(problems, "%s: %s, and %d of %s failed\n", r.File, count(mistakes, "mistake"), failed, count(r.Tested, "inline test"))
+		case mistakes > 0:
+			_, _ = fmt.Fprintf(problems, "%s: %s\n", r.File, count(mistakes, "mistake"))
+		case failed > 0:
+			_, _ = fmt.Fprintf(problems, "%s: %d of %s failed\n", r.File, failed, count(r.Tested, "inline test"))
+		case warnings > 0:
+			_, _ = fmt.Fprintf(out, "%s: ok, a %s's file, %s passed, %s\n", r.File, r.Kind, count(r.Tested, "inline test"), count(warnings, "warning"))
+		default:
+			_, _ = fmt.Fprintf(out, "%s: ok, a %s's file, %s passed\n", r.File, r.Kind, count(r.Tested, "inline test"))
+		}
+	}
+}
+
+// tally counts what is told of a file.
+func tally(r *config.Report) (mistakes, failed, warnings int) {
+	for _, p := range r.Problems {
+		switch {
+		case p.Warning:
+			warnings++
+		case p.Rule == adapters.RuleTest:
+			failed++
+		default:
+			mistakes++
+		}
+	}
+	return mistakes, failed, warnings
 }
 
 func count(n int, what string) string {

@@ -166,6 +166,15 @@ func TestWelcome(t *testing.T) {
 	if diff := cmp.Diff([]int{200, 207, 200, 404, 400, 204, 207, 204}, got); diff != "" {
 		t.Errorf("the lines answer otherwise (-want +got):\n%s\n%s", diff, text.String())
 	}
+	lookup := regexp.MustCompile(`(?m)^  muster lookup --config (\S+) --tenant (\S+) --explain (\S+)$`).FindStringSubmatch(text.String())
+	if lookup == nil {
+		t.Fatalf("no line looks up without HTTP:\n%s", text.String())
+	}
+	var out, errOut strings.Builder
+	err := runLookup(t.Context(), lookupOptions{config: lookup[1], tenant: lookup[2], user: lookup[3], output: "text", explain: true}, &out, &errOut)
+	if err != nil || !strings.Contains(out.String(), "overruled") {
+		t.Errorf("%v: nobody is overruled in\n%s%s", err, out.String(), errOut.String())
+	}
 	for _, address := range []string{"/docs", "/v1/providers"} {
 		if got := w.ask(http.MethodGet, "http://"+w.Address+address, ""); got.Status != http.StatusOK {
 			t.Errorf("%s answers %d", address, got.Status)

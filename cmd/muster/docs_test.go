@@ -1,12 +1,16 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"muster/adapters"
 	"muster/config"
 )
 
@@ -35,18 +39,53 @@ func TestOnboardingExample(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// What the page shows of a mistake is what people get for it.
+	mistaken := strings.Replace(blocks[0][1], "{path: until, as: epoch_s}", "until", 1)
+	if err := os.WriteFile(filepath.Join(folder, "badges.yaml"), []byte(mistaken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range config.Check(t.Context(), []string{filepath.Join(folder, "badges.yaml")}, false)[0].Problems {
+		if shown := strings.Replace(p.String(), folder, "providers", 1); p.Rule == adapters.RuleShape && !strings.Contains(string(page), "```\n"+shown+"```") {
+			t.Errorf("the page does not show:\n%s", shown)
+		}
+	}
+
 	for _, name := range []string{"providers/badges.yaml", "gateway.yaml"} {
-		report, err := config.Check(t.Context(), filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
+		report := config.Check(t.Context(), []string{filepath.Join(folder, name)}, false)[0]
+		if report.Err != nil || len(report.Tests) != 3 {
+			t.Errorf("%s has %d tests, and the page says 3: %v", name, len(report.Tests), report.Err)
 		}
-		if len(report.Tests) != 3 {
-			t.Errorf("%s has %d tests, and the page says 3", name, len(report.Tests))
+		for _, p := range report.Problems {
+			t.Error(p)
 		}
-		for _, test := range report.Tests {
-			if len(test.Failures) > 0 {
-				t.Errorf("%s: %s: %s", name, test.Name, strings.Join(test.Failures, "; "))
-			}
-		}
+	}
+}
+
+// TestOnboardingDraft drafts from the reply in docs/onboarding.md, and compares
+// with what the page shows, word for word.
+func TestOnboardingDraft(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/onboarding.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("(?s)```json\n(.*?)```.*?\\$ muster init (\\S+) --sample reply.json --url '([^\n]*)'\n(.*?)```").FindSubmatch(page)
+	if found == nil {
+		t.Fatal("the page has no draft")
+	}
+	reply := filepath.Join(t.TempDir(), "reply.json")
+	if err := os.WriteFile(reply, found[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	root := rootCommand()
+	root.SetOut(&out)
+	root.SetErr(io.Discard)
+	root.SetArgs([]string{"init", string(found[2]), "--sample", reply, "--url", string(found[3])})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(found[4]), out.String()); diff != "" {
+		t.Errorf("the draft (-page +got):\n%s", diff)
 	}
 }

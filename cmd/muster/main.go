@@ -4,6 +4,9 @@
 //	muster serve --config gateway.yaml   the gateway
 //	muster demo                          the gateway, five simulated upstreams and 1,200 people
 //	muster check gateway.yaml            every mistake in a file, and its inline tests
+//	muster init acme-hr --sample r.json  a definition drafted from a reply
+//	muster test providers                the inline tests alone
+//	muster lookup email:jane@…           one person, asked for here and now
 //	muster providers                     the definitions inside the program
 //	muster explain-config                every value in force, and where it comes from
 //	muster schema provider|gateway       JSON Schema and reference of the files
@@ -58,11 +61,15 @@ func run() int {
 
 	err := rootCommand().ExecuteContext(ctx)
 	var code exitError
+	var mistake *mistakeError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &mistake):
+		fmt.Fprintln(os.Stderr, err)
+		return exitUnreadable
 	default:
 		fmt.Fprintln(os.Stderr, err)
 		return exitWrong
@@ -73,10 +80,14 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "muster",
 		Short:         "One user, as every system that knows them sees them",
-		Example:       "  muster demo\n  muster check gateway.yaml\n  muster serve --config gateway.yaml",
+		Example:       "  muster demo\n  muster check gateway.yaml\n  muster lookup --tenant acme --explain email:jane@acme.example\n  muster serve --config gateway.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), providersCommand(), explainConfigCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(), demoCommand(),
+		initCommand(), checkCommand(), testCommand(), lookupCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
+		versionCommand(),
+	)
 	return root
 }

@@ -20,8 +20,9 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"muster": mai
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "addresses": addresses, "ready": ready},
+		Dir:           "testdata/script",
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "addresses": addresses, "ready": ready, "steady": steady},
+		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"PUBLIC", "ADMIN"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -33,17 +34,20 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			upstream := newLookupUpstream()
+			env.Defer(upstream.Close)
+			env.Setenv("UPSTREAM", upstream.Listener.Addr().String())
 			return nil
 		},
 	})
 }
 
-// addresses is the command `addresses FILE`: write $PUBLIC and $ADMIN out.
+// addresses is the command `addresses FILE`: write $PUBLIC, $ADMIN and $UPSTREAM out.
 func addresses(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: addresses FILE")
 	}
-	written := strings.NewReplacer("$PUBLIC", ts.Getenv("PUBLIC"), "$ADMIN", ts.Getenv("ADMIN")).Replace(ts.ReadFile(args[0]))
+	written := strings.NewReplacer("$PUBLIC", ts.Getenv("PUBLIC"), "$ADMIN", ts.Getenv("ADMIN"), "$UPSTREAM", ts.Getenv("UPSTREAM")).Replace(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(written), 0o600))
 }
 

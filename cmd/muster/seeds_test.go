@@ -161,13 +161,21 @@ func newDeployment(t *testing.T) *deployment {
 			t.Fatal(err)
 		}
 	}
+	d.deploy(folder)
+	return d
+}
+
+// deploy runs the gateway of a folder until the test ends.
+func (w *world) deploy(folder string) {
+	t := w.t
+	t.Helper()
 	file, err := config.Load(filepath.Join(folder, "gateway.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := context.WithoutCancel(t.Context())
-	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	sdk, err := newTelemetry(ctx, file.Static.Telemetry, log, d.spans)
+	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	sdk, err := newTelemetry(ctx, file.Static.Telemetry, log, w.spans)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,14 +183,13 @@ func newDeployment(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.demo = &demo{server: server}
+	w.demo = &demo{server: server, folder: folder}
 	t.Cleanup(func() {
-		d.http.CloseIdleConnections()
+		w.http.CloseIdleConnections()
 		if err := server.Shutdown(ctx, 0); err != nil {
 			t.Error(err)
 		}
 	})
-	return d
 }
 
 // look asks for the one person of acme.
@@ -192,15 +199,21 @@ func (d *deployment) look(query string, header ...string) response {
 }
 
 // silent looks for what must never be told anywhere.
-func (d *deployment) silent(r response) {
-	d.t.Helper()
-	told := r.Text + d.log.String() + d.ask(http.MethodGet, "http://"+d.Admin+"/config", "").Text
-	for _, span := range d.spans.Ended() {
+func (w *world) silent(r response) {
+	w.t.Helper()
+	w.never(r.Text+w.ask(http.MethodGet, "http://"+w.Admin+"/config", "").Text, "CANARY", "s3cret", "t0ken")
+}
+
+// never looks for texts in the log, in the spans, and in what else is told.
+func (w *world) never(told string, texts ...string) {
+	w.t.Helper()
+	told += w.log.String()
+	for _, span := range w.spans.Ended() {
 		told += fmt.Sprintln(span.Name(), span.Attributes(), span.Events(), span.Status())
 	}
-	for _, secret := range []string{"CANARY", "s3cret", "t0ken"} {
-		if strings.Contains(told, secret) {
-			d.t.Errorf("%s is told", secret)
+	for _, text := range texts {
+		if strings.Contains(told, text) {
+			w.t.Errorf("%s is told", text)
 		}
 	}
 }

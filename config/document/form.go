@@ -17,6 +17,7 @@ type Form struct {
 	single bool            // of a list: one item may stand for a list of one
 	keys   func() []Member // of a mapping: the keys that are ours
 	others *Form           // of a mapping: the values under names that are the author's own
+	barred []string        // of a mapping: names that are not the author's to give
 	either []Form          // any of these
 	alone  bool            // nothing of it holds where it is not written
 }
@@ -124,5 +125,11 @@ func KeysOf(members func() []Member) Form { return Form{About: "a mapping", keys
 // And is a mapping that, beside keys of ours, has names of the author's own.
 func (f Form) And(others Form) Form {
 	f.others = &others
+	return f
+}
+
+// Without is a mapping whose author gives no such names.
+func (f Form) Without(names ...string) Form {
+	f.barred = names
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -58,7 +59,8 @@ type Node struct {
 	items    []*Node
 	line     int
 	column   int
-	key      *Node // of a mapping's value
+	key      *Node  // of a mapping's value
+	alias    *place // where *NAME stands, of what an alias repeats
 	file     *file
 	problems *Problems
 }
@@ -121,7 +123,9 @@ func (b *builder) follow(alias *yaml.Node) *Node {
 		b.via = alias
 		defer func() { b.via = nil }()
 	}
-	return b.build(alias.Alias)
+	n := b.build(alias.Alias)
+	n.alias = &place{alias.Line, alias.Column, utf8.RuneCountInString("*" + alias.Value)}
+	return n
 }
 
 // afford takes from what may yet be repeated, and reports the alias that is one
@@ -174,6 +178,9 @@ func (n *Node) Position() string {
 
 // Line is the line that the node stands on, from 1.
 func (n *Node) Line() int { return n.line }
+
+// Column is the character of its line that the node begins with, from 1.
+func (n *Node) Column() int { return n.column }
 
 // Key is the key that the node is the value of; the node itself where it is none.
 func (n *Node) Key() *Node {
@@ -285,6 +292,38 @@ func Overlay(base, over *Node) *Node {
 // Without is the mapping less the named keys.
 func (n *Node) Without(names ...string) *Node {
 	return n.filter(func(key string) bool { return !slices.Contains(names, key) })
+}
+
+// With is the mapping with the value of one key replaced, or added behind the others.
+func (n *Node) With(name string, value *Node) *Node {
+	changed := *n
+	changed.fields = slices.Clone(n.fields)
+	for i, f := range changed.fields {
+		if f.Key.text == name {
+			changed.fields[i].Value = value
+			return &changed
+		}
+	}
+	key := &Node{kind: Scalar, tag: "!!str", text: name, file: n.file, problems: n.problems, line: n.line, column: n.column}
+	changed.fields = append(changed.fields, Field{key, value})
+	return &changed
+}
+
+// WithItems is the list with every item replaced by what becomes of it.
+func (n *Node) WithItems(become func(item *Node) *Node) *Node {
+	changed := *n
+	changed.items = nil
+	for _, item := range n.items {
+		changed.items = append(changed.items, become(item))
+	}
+	return &changed
+}
+
+// HasAlias tells whether the node, or anything within it, is written as an alias of
+// another.
+func (n *Node) HasAlias() bool {
+	return n != nil && (n.alias != nil || slices.ContainsFunc(n.items, (*Node).HasAlias) ||
+		slices.ContainsFunc(n.fields, func(f Field) bool { return f.Value.HasAlias() }))
 }
 
 // Only is the mapping with no other than the named keys.

@@ -26,7 +26,7 @@ func read(t testing.TB, src string) *document.Node {
 // marked is what the caret of a problem stands under.
 func marked(p *document.Problem) string {
 	line := []rune(p.Source)
-	from := min(p.Column-1, len(line))
+	from := min(p.Column-1-p.Skipped, len(line))
 	return string(line[from:min(from+p.Width, len(line))])
 }
 

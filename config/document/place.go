@@ -20,14 +20,28 @@ type file struct {
 	name      string
 	text      string
 	lines     []string
-	concealed []place // what no message shows
+	long      map[int][]rune // the characters of long lines: a file in one line has all of its nodes there
+	concealed []place        // what no message shows
 }
+
+// A line of more than longLine characters is told in part, ahead of them from
+// before the column on: a file in one line may have as many mistakes as words.
+const (
+	longLine = 400
+	ahead    = 120
+)
 
 const byteOrderMark = "\ufeff"
 
 func newFile(name string, src []byte) *file {
 	text := string(src)
-	return &file{name: name, text: text, lines: splitLines(text)}
+	f := &file{name: name, text: text, lines: splitLines(text), long: map[int][]rune{}}
+	for i, line := range f.lines {
+		if len(line) > longLine {
+			f.long[i+1] = []rune(line)
+		}
+	}
+	return f
 }
 
 // splitLines splits at whatever YAML takes for the end of a line, which is more
@@ -55,6 +69,14 @@ func (f *file) line(n int) string {
 	return f.lines[n-1]
 }
 
+// characters are those of a line; whoever changes them changes a clone.
+func (f *file) characters(n int) []rune {
+	if long, ok := f.long[n]; ok {
+		return long
+	}
+	return []rune(f.line(n))
+}
+
 // at is the character at a position, 0 where there is none.
 func (f *file) at(line, column int) rune {
 	c := f.cursor(line, column)
@@ -74,7 +96,7 @@ func (f *file) within(line, column int) (int, int) {
 		line, column = len(f.lines), math.MaxInt
 	}
 	line = max(line, 1)
-	return line, min(max(column, 1), 1+utf8.RuneCountInString(f.line(line)))
+	return line, min(max(column, 1), 1+len(f.characters(line)))
 }
 
 // isOver tells whether nothing is written from a position on.
@@ -94,22 +116,36 @@ func (f *file) restOf(line, column int) place {
 func (f *file) conceal(p place) { f.concealed = append(f.concealed, p) }
 
 // shown is a line as messages show it: asterisks stand for what is concealed,
-// and a mark for what a terminal would obey.
-func (f *file) shown(n int) string {
-	text := []rune(f.line(n))
-	for i, r := range text {
+// and a mark for what a terminal would obey. Of a long line it is what stands
+// around a column; skipped is how many characters stand before that.
+func (f *file) shown(n, column int) (text string, skipped int) {
+	all := f.characters(n)
+	from, to := 0, len(all)
+	if to > longLine {
+		from = max(0, min(column-1-ahead, to-longLine))
+		to = from + longLine
+	}
+	part := slices.Clone(all[from:to])
+	for i, r := range part {
 		if unicode.IsControl(r) && r != '\t' {
-			text[i] = utf8.RuneError
+			part[i] = utf8.RuneError
 		}
 	}
 	for _, p := range f.concealed {
 		if p.line == n {
-			for i := p.column; i < p.behind() && i <= len(text); i++ {
-				text[i-1] = '*'
+			for i := max(p.column-1, from); i < min(p.behind()-1, to); i++ {
+				part[i-from] = '*'
 			}
 		}
 	}
-	return string(text)
+	text, skipped = string(part), from
+	if from > 0 {
+		text, skipped = "…"+text, skipped-1
+	}
+	if to < len(all) {
+		text += "…"
+	}
+	return text, skipped
 }
 
 // A cursor steps through a file character by character.
@@ -121,7 +157,7 @@ type cursor struct {
 }
 
 func (f *file) cursor(line, column int) cursor {
-	return cursor{file: f, line: line, column: max(1, column), text: []rune(f.line(line))}
+	return cursor{file: f, line: line, column: max(1, column), text: f.characters(line)}
 }
 
 // peek is the character at hand, 0 at the end of a line.
@@ -130,6 +166,16 @@ func (c *cursor) peek() rune {
 		return 0
 	}
 	return c.text[c.column-1]
+}
+
+// follows tells whether an ASCII text stands at the cursor, in this line.
+func (c *cursor) follows(text string) bool {
+	for i := range len(text) {
+		if at := c.column - 1 + i; at >= len(c.text) || c.text[at] != rune(text[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *cursor) lineEnds() bool { return c.column > len(c.text) }
@@ -163,7 +209,7 @@ func isWhite(r rune) bool { return isBlank(r) || strings.ContainsRune("\r\n\u008
 func (f *file) behindProperties(line, column int) (int, int) {
 	c := f.cursor(line, column)
 	for c.peek() == '&' || c.peek() == '!' {
-		verbatim := strings.HasPrefix(string(c.text[c.column-1:]), "!<")
+		verbatim := c.follows("!<")
 		for !c.lineEnds() && !isBlank(c.peek()) && (verbatim || !strings.ContainsRune(",[]{}", c.peek())) {
 			c.column++
 		}
@@ -293,7 +339,7 @@ func (n *Node) letters() (next func() (letter, bool), closing func([]place) plac
 				l.folds, l.width = true, 0
 				c.nextLine()
 				return l, true
-			case quote == '\'' && strings.HasPrefix(string(c.text[c.column-1:]), "''"):
+			case quote == '\'' && c.follows("''"):
 				l.width, l.escaped = 2, true
 			case quote != 0 && l.r == quote:
 				return l, false

@@ -14,14 +14,20 @@ import (
 // A Problem is one mistake in a file: where it stands, what it is, and what
 // would do instead.
 type Problem struct {
+	Warning bool   // legal, and unwise: no mistake
+	Rule    string // the name of the kind of problem, under which the documentation tells of it; "" for most mistakes
+
 	File   string // name as it was given to Read
 	Line   int    // from 1
 	Column int    // from 1, in characters
 	Width  int    // characters that the caret underlines, at least 1
-	Source string // the text of that line
+	Source string // the text of that line; of a long one, what stands around the column
+
+	Skipped int // characters of the line that stand before Source; 0 for all but a long line
 
 	Message string
-	Hint    string // what would do; may be empty
+	Details []string // what is to be said in lines of their own, in place of the line of the file
+	Hint    string   // what would do; may be empty
 
 	file *file
 }
@@ -35,9 +41,16 @@ func (p *Problem) Suggest(format string, args ...any) *Problem {
 // String renders the problem as compilers do: position, message, line, caret, hint.
 func (p *Problem) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: error: %s\n", p.File, p.Line, p.Column, p.Message)
-	if p.Source != "" {
-		fmt.Fprintf(&b, "    %s\n    %s\n", p.Source, underline(p.Source, p.Column, p.Width))
+	if p.Warning {
+		fmt.Fprintf(&b, "%s:%d:%d: warning: %s (%s)\n", p.File, p.Line, p.Column, p.Message, p.Rule)
+	} else {
+		fmt.Fprintf(&b, "%s:%d:%d: error: %s\n", p.File, p.Line, p.Column, p.Message)
+	}
+	for _, line := range p.Details {
+		fmt.Fprintf(&b, "    %s\n", line)
+	}
+	if p.Source != "" && p.Details == nil {
+		fmt.Fprintf(&b, "    %s\n    %s\n", p.Source, underline(p.Source, p.Column-p.Skipped, p.Width))
 	}
 	if p.Hint != "" {
 		fmt.Fprintf(&b, "  hint: %s\n", p.Hint)
@@ -90,7 +103,7 @@ func (ps *Problems) Len() int { return len(ps.list) }
 func (ps *Problems) All() []*Problem {
 	sorted := slices.Clone(ps.list)
 	for _, p := range sorted { // only now is it known what a line conceals
-		p.Source = p.file.shown(p.Line)
+		p.Source, p.Skipped = p.file.shown(p.Line, p.Column)
 	}
 	slices.SortStableFunc(sorted, func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -129,9 +142,35 @@ func (e *Error) Error() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
+// Errorf reports a mistake at a node that is found only after its file was read,
+// and underlines the whole of it.
+func (ps *Problems) Errorf(n *Node, format string, args ...any) *Problem {
+	at := n.whole()
+	return ps.add(n.file, at.line, at.column, at.width, fmt.Sprintf(format, args...))
+}
+
+// Warnf is Errorf for what is legal and unwise, by the rule that finds it so.
+func (ps *Problems) Warnf(n *Node, rule, format string, args ...any) *Problem {
+	p := ps.Errorf(n, format, args...)
+	p.Warning, p.Rule = true, rule
+	return p
+}
+
+// WarnfAt is Warnf at width bytes from offset of a scalar's text.
+func (ps *Problems) WarnfAt(n *Node, offset, width int, rule, format string, args ...any) *Problem {
+	at, ok := n.locate(offset, offset+width)
+	if !ok {
+		return ps.Warnf(n, rule, format, args...)
+	}
+	p := ps.add(n.file, at.line, at.column, at.width, fmt.Sprintf(format, args...))
+	p.Warning, p.Rule = true, rule
+	return p
+}
+
 func (ps *Problems) add(f *file, line, column, width int, message string) *Problem {
 	line, column = f.within(line, column)
-	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Source: f.shown(line), Message: message, file: f}
+	p := &Problem{File: f.name, Line: line, Column: column, Width: max(1, width), Message: message, file: f}
+	p.Source, p.Skipped = f.shown(line, column)
 	ps.list = append(ps.list, p)
 	return p
 }

@@ -77,6 +77,9 @@ func (s *schema) mapping(f Form) map[string]any {
 	if f.others != nil {
 		out["additionalProperties"] = s.of(*f.others)
 	}
+	if f.barred != nil {
+		out["propertyNames"] = map[string]any{"not": map[string]any{"enum": f.barred}}
+	}
 	properties := map[string]any{}
 	var required, unless []string
 	for _, m := range f.Members() {

@@ -18,6 +18,15 @@ type refusal struct {
 	Sources     []gateway.SourceResult `json:"sources,omitempty"` // only where sources were looked at
 }
 
+// of is the refusal of an operation.
+func (r refusal) of(operation string) refusal {
+	r.OperationID = operation
+	if r.ChildErrors == nil {
+		r.ChildErrors = []gateway.ChildError{} // an empty list, never null
+	}
+	return r
+}
+
 // problem is the same for who asks for RFC 9457. The type is about:blank, since
 // what differs is said by the members of the refusal.
 type problem struct {
@@ -30,7 +39,7 @@ type problem struct {
 
 // refuse ends a request that could not begin.
 func refuse(c *gin.Context, r *gateway.RequestError) {
-	sendRefusal(c, r.Status, refusal{Error: r.Title, Reason: r.Reason, Resolution: r.Resolution})
+	sendRefusal(c, r.Status, refusalOf(r))
 }
 
 // refuseAnswer ends a lookup that found nothing to show.
@@ -41,17 +50,22 @@ func refuseAnswer(c *gin.Context, a *gateway.Answer) {
 			c.Header("Retry-After", wholeSeconds(a.RetryAfter))
 		}
 	}
-	sendRefusal(c, a.Status, refusal{Error: a.Error, Reason: a.Reason, Resolution: a.Resolution, ChildErrors: a.ChildErrors, Sources: a.Sources})
+	sendRefusal(c, a.Status, refusalOfAnswer(a))
+}
+
+func refusalOf(r *gateway.RequestError) refusal {
+	return refusal{Error: r.Title, Reason: r.Reason, Resolution: r.Resolution}
+}
+
+func refusalOfAnswer(a *gateway.Answer) refusal {
+	return refusal{Error: a.Error, Reason: a.Reason, Resolution: a.Resolution, ChildErrors: a.ChildErrors, Sources: a.Sources}
 }
 
 // sendRefusal is the one place that writes an error, in the form that the caller
 // asked for.
 func sendRefusal(c *gin.Context, status int, r refusal) {
 	c.Abort()
-	r.OperationID = operationOf(c)
-	if r.ChildErrors == nil {
-		r.ChildErrors = []gateway.ChildError{} // an empty list, never null
-	}
+	r = r.of(operationOf(c))
 	c.Header("Cache-Control", noStore)
 	c.Writer.Header().Add("Vary", varies+", Accept")
 	if prefersProblem(c.Request) {

@@ -63,13 +63,31 @@ func matches(lines []string, tag string) bool {
 // send writes a document as JSON. A HEAD gets the headers of the GET; the server
 // leaves the body out.
 func send(c *gin.Context, status int, mediaType string, document any) {
+	body := content(document)
+	c.Header("Content-Length", strconv.Itoa(len(body)))
+	c.Data(status, mediaType, body)
+}
+
+// content is a document as it is sent.
+func content(document any) []byte {
 	body, err := json.Marshal(document)
 	if err != nil {
 		panic(err) // of types that cannot fail to marshal: recovered answers 500
 	}
-	body = append(body, '\n')
-	c.Header("Content-Length", strconv.Itoa(len(body)))
-	c.Data(status, mediaType, body)
+	return append(body, '\n')
+}
+
+// Document is what the front door sends for an answer: its body, byte for byte.
+func Document(a *gateway.Answer) []byte {
+	if a.Data == nil {
+		return content(refusalOfAnswer(a).of(a.OperationID))
+	}
+	return content(a)
+}
+
+// RefusalDocument is what it sends where a lookup could not begin.
+func RefusalDocument(operation string, r *gateway.RequestError) []byte {
+	return content(refusalOf(r).of(operation))
 }
 
 // wholeSeconds rounds up: who comes back a moment too early was told wrong.

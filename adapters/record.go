@@ -1,0 +1,432 @@
+package adapters
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"muster/normalize"
+)
+
+// Recorder keeps what one source is asked, sends and receives, for whoever
+// operates it. It holds secrets and people: it gives nothing out by itself, and
+// what is shown of it is masked by the Source that it recorded. It is safe for
+// concurrent use.
+type Recorder struct {
+	mu        sync.Mutex
+	exchanges []*recordedCall
+	query     Query
+	fault     *Fault
+	begun     bool
+	ended     bool
+}
+
+// recordedCall is one request and what came back.
+type recordedCall struct {
+	token   bool
+	request *http.Request
+	sent    []byte
+	began   time.Time
+	took    time.Duration // 0 while it is under way
+	status  int           // 0 where no reply came
+	header  http.Header
+	body    []byte
+	whole   bool // the body came to its end
+	err     error
+}
+
+// Wrap records what passes a transport, and changes nothing of it.
+func (r *Recorder) Wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		e := &recordedCall{token: forToken(request.Context()), request: request, began: time.Now()}
+		if request.GetBody != nil {
+			if body, err := request.GetBody(); err == nil {
+				e.sent, _ = io.ReadAll(body) // of memory, which does not fail
+			}
+		}
+		r.change(func() { r.exchanges = append(r.exchanges, e) })
+		response, err := next.RoundTrip(request)
+		r.change(func() {
+			if e.err = err; err != nil {
+				e.took = time.Since(e.began)
+				return
+			}
+			e.status, e.header = response.StatusCode, response.Header
+			response.Body = &recordedBody{ReadCloser: response.Body, recorder: r, exchange: e}
+		})
+		return response, err
+	})
+}
+
+// Watch records the query and how it went.
+func (r *Recorder) Watch(next Adapter) Adapter {
+	return AdapterFunc(func(ctx context.Context, q Query) (Reply, error) {
+		r.change(func() { r.query, r.begun, r.ended = q, true, false })
+		reply, err := next.Fetch(ctx, q)
+		r.change(func() { r.fault, r.ended = FaultOf(err), true })
+		return reply, err
+	})
+}
+
+// Awaited tells whether the source has been asked and has not answered yet.
+func (r *Recorder) Awaited() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.begun && !r.ended
+}
+
+// Fault is why the source failed, nil where it did not.
+func (r *Recorder) Fault() *Fault {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fault
+}
+
+func (r *Recorder) change(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// recordedBody keeps what is read of a body. The reader's own limit bounds it.
+type recordedBody struct {
+	io.ReadCloser
+	recorder *Recorder
+	exchange *recordedCall
+}
+
+func (b *recordedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.recorder.change(func() {
+		b.exchange.body = append(b.exchange.body, p[:n]...)
+		if err != nil {
+			b.exchange.whole = err == io.EOF //nolint:errorlint // a Reader returns it as it is
+			b.exchange.took = time.Since(b.exchange.began)
+		}
+	})
+	return n, err
+}
+
+func (b *recordedBody) Close() error {
+	b.recorder.change(func() {
+		if b.exchange.took == 0 {
+			b.exchange.took = time.Since(b.exchange.began)
+		}
+	})
+	return b.ReadCloser.Close()
+}
+
+// tokenMark marks the context of a request for a token.
+type tokenMark struct{}
+
+func markToken(ctx context.Context) context.Context {
+	return context.WithValue(ctx, tokenMark{}, true)
+}
+
+func forToken(ctx context.Context) bool { return ctx.Value(tokenMark{}) != nil }
+
+// Exchange is a request that was sent and its reply, in a form that its operator
+// may see: it has the person, and no secret.
+type Exchange struct {
+	Token  bool     // it was for a token; its bodies are never shown
+	Method string   // of the request, as
+	URL    string   // is this
+	Header []string // NAME: VALUE, by name
+	Status int      // 0 where no reply came
+	Bytes  int      // of the reply's body, as far as it was read
+	Took   time.Duration
+	Failed string // why no reply came; "" where one did, or is still awaited
+	// Sent and Body are the bodies of the request and of the reply, as JSON laid
+	// out, with the definition's `redact` masked; "" where there is none to show.
+	Sent, Body string
+}
+
+// Exchanges is what a recorder has of the source, in the order sent.
+func (s *Source) Exchanges(r *Recorder) []Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	hide := s.secretTexts(r.exchanges)
+	shown := make([]Exchange, 0, len(r.exchanges))
+	for _, e := range r.exchanges {
+		x := Exchange{
+			Token: e.token, Method: e.request.Method, URL: hide.Replace(s.shownURL(e)), Header: s.shownHeader(e.request.Header, hide),
+			Status: e.status, Bytes: len(e.body), Took: e.took,
+		}
+		if x.Took == 0 {
+			x.Took = time.Since(e.began)
+		}
+		if e.err != nil {
+			x.Failed = hide.Replace(e.err.Error())
+		}
+		if !e.token {
+			x.Sent, x.Body = s.shownBody(e.sent, hide), s.shownBody(e.body, hide)
+		}
+		shown = append(shown, x)
+	}
+	return shown
+}
+
+// Why says why the source failed, in our words and, of the upstream's, with its code
+// and its operation; "" where it did not.
+func (s *Source) Why(r *Recorder) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fault == nil {
+		return ""
+	}
+	said := r.fault.Error()
+	if r.fault.Detail.Code != "" {
+		said += ", its code " + r.fault.Detail.Code
+	}
+	if r.fault.Detail.Ref != "" {
+		said += ", its operation " + r.fault.Detail.Ref
+	}
+	if r.fault.RetryAfter > 0 {
+		said += ", to be asked again in " + r.fault.RetryAfter.Round(time.Second).String()
+	}
+	return s.secretTexts(r.exchanges).Replace(said)
+}
+
+// soundsSecret finds the names of headers and parameters that carry credentials
+// in some API or other.
+var soundsSecret = regexp.MustCompile(`(?i)password|passwd|secret|token|credential|api_?-?key|bearer|auth|cookie|session|signature|^key$|^code$|^sig$`)
+
+// shownURL is the address of a request. In a token request every parameter may be
+// the credential.
+func (s *Source) shownURL(e *recordedCall) string {
+	address := *e.request.URL
+	if address.RawQuery == "" {
+		return address.String()
+	}
+	pairs := strings.Split(address.RawQuery, "&")
+	for i, pair := range pairs {
+		if name, _, secret := secretPair(e, pair); secret {
+			pairs[i] = name + "=" + masked
+		}
+	}
+	address.RawQuery = ""
+	return address.String() + "?" + strings.Join(pairs, "&")
+}
+
+// secretPair splits a pair of a query and tells whether it carries a credential.
+func secretPair(e *recordedCall, pair string) (name, value string, secret bool) {
+	name, value, _ = strings.Cut(pair, "=")
+	plain, err := url.QueryUnescape(name)
+	return name, value, err != nil || e.token || soundsSecret.MatchString(plain)
+}
+
+// shownHeader are the lines of a header. Of what carries the credential nothing
+// is shown but the scheme.
+func (s *Source) shownHeader(header http.Header, hide *strings.Replacer) []string {
+	var lines []string
+	for name, values := range header {
+		credential := s.isCredential(name)
+		for _, value := range values {
+			scheme, _, spaced := strings.Cut(value, " ")
+			switch {
+			case credential && spaced && slices.Contains([]string{"Basic", "Bearer"}, scheme):
+				value = scheme + " " + masked
+			case credential:
+				value = masked
+			default:
+				value = hide.Replace(value)
+			}
+			lines = append(lines, name+": "+value)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// isCredential tells whether a header carries the credential.
+func (s *Source) isCredential(header string) bool {
+	return soundsSecret.MatchString(header) || slices.ContainsFunc(s.definition.auth.send, func(p parameter) bool {
+		return strings.EqualFold(p.name, header)
+	})
+}
+
+// shownBody lays a body out, masked. What is not JSON is not shown: nobody knows
+// where in it a secret would stand.
+func (s *Source) shownBody(body []byte, hide *strings.Replacer) string {
+	tree, err := normalize.ParseJSON(body)
+	if err != nil {
+		return ""
+	}
+	return jsonText(shownTree(s.definition.redacted(tree), hide), "  ")
+}
+
+// redacted masks what the definition says under `redact`, of the whole reply and
+// of the record within it, and whatever is called like a secret.
+func (d *Definition) redacted(tree any) any {
+	paths := slices.Clone(d.redact)
+	for _, p := range d.redact {
+		for _, data := range d.response.data {
+			if data.String() != "." {
+				paths = append(paths, data.Join(p))
+			}
+		}
+	}
+	return normalize.Redact(tree, paths, masked)
+}
+
+// shownTree is a tree in the forms of encoding/json, without any secret that the
+// upstream may have sent back.
+func shownTree(v any, hide *strings.Replacer) any {
+	switch v := v.(type) {
+	case map[string]any:
+		members := make(map[string]any, len(v))
+		for name, member := range v {
+			members[hide.Replace(name)] = shownTree(member, hide)
+		}
+		return members
+	case []any:
+		items := make([]any, len(v))
+		for i, item := range v {
+			items[i] = shownTree(item, hide)
+		}
+		return items
+	case string:
+		return hide.Replace(v)
+	case normalize.Number:
+		if hide.Replace(string(v)) != string(v) {
+			return masked
+		}
+		return json.Number(v)
+	case normalize.Ambiguous:
+		return "<said twice>"
+	default:
+		return v
+	}
+}
+
+// jsonText is a tree in the forms of encoding/json as people read it: encoding/json
+// by itself escapes what pages must not have.
+func jsonText(v any, indent string) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
+	if err := encoder.Encode(v); err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// secretTexts replaces each secret of the source, and whatever was sent or got as
+// a credential, wherever it stands and however it is encoded there.
+func (s *Source) secretTexts(exchanges []*recordedCall) *strings.Replacer {
+	var secrets []string
+	for name, value := range s.settings {
+		if s.isSecret(name) {
+			secrets = append(secrets, value.Reveal())
+		}
+	}
+	for _, e := range exchanges {
+		secrets = append(secrets, s.credentials(e)...)
+	}
+	var forms []string
+	for _, secret := range secrets {
+		if secret == "" {
+			continue
+		}
+		quoted, _ := json.Marshal(secret) // of a text, which does not fail
+		forms = append(forms, secret, url.QueryEscape(secret), url.PathEscape(secret),
+			strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(secret)))
+		if encoded, err := segment(secret); err == nil {
+			forms = append(forms, encoded)
+		}
+	}
+	// Of two that begin alike the longer is replaced, so that no rest of it stays.
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	pairs := make([]string, 0, 2*len(forms))
+	for _, form := range forms {
+		pairs = append(pairs, form, masked)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// credentials are what an exchange carried as such. Of those that only sound so, a
+// short one is no secret, and is everywhere.
+func (s *Source) credentials(e *recordedCall) []string {
+	const short = 6
+	var all []string
+	add := func(text string) {
+		if len(text) >= short {
+			all = append(all, text)
+		}
+	}
+	for name, values := range e.request.Header {
+		for _, value := range values {
+			if s.isCredential(name) {
+				_, rest, _ := strings.Cut(value, " ")
+				add(value)
+				add(rest)
+			}
+		}
+	}
+	for pair := range strings.SplitSeq(e.request.URL.RawQuery, "&") {
+		if _, value, secret := secretPair(e, pair); secret {
+			plain, _ := url.QueryUnescape(value)
+			add(plain)
+		}
+	}
+	if fetch := s.definition.auth.fetch; fetch != nil && e.token {
+		if tree, err := normalize.ParseJSON(e.body); err == nil {
+			all = append(all, fetch.token.Text(normalize.At(tree)))
+		}
+	}
+	return all
+}
+
+// isSecret tells whether a setting is one: because the definition says so, by its
+// name, because the deployment refers to it, or because it is the credential.
+func (s *Source) isSecret(name string) bool {
+	d := s.definition
+	for _, setting := range d.settings {
+		if setting.Name == name && slices.Contains([]string{"secret", "host"}, setting.Format) {
+			return setting.Format == "secret"
+		}
+	}
+	if soundsSecret.MatchString(name) || secretReference.MatchString(name) {
+		return true
+	}
+	credentials := parameterTemplates(d.auth.send)
+	if d.auth.basic != nil {
+		credentials = append(credentials, d.auth.basic.password)
+	}
+	return slices.ContainsFunc(credentials, func(t template) bool { return contains(t.refs("settings"), name) })
+}
+
+// last is the exchange that the source's outcome was made of: the last that asked
+// for the person and got a whole reply; nil where there is none.
+func (r *Recorder) last() *recordedCall {
+	for _, e := range slices.Backward(r.exchanges) {
+		if !e.token {
+			if e.status == 0 || !e.whole && len(bytes.TrimSpace(e.body)) > 0 {
+				return nil
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+// Query is what the source was asked with; the zero Query where it was not.
+func (r *Recorder) Query() Query {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.query
+}

@@ -393,7 +393,9 @@ func (d *Definition) optionalIdentifiers() []string {
 
 // RedactsAs tells whether both mask the same, which changes nothing of what is
 // asked and mapped, and so not the hash of a source.
-func (d *Definition) RedactsAs(other *Definition) bool { return reflect.DeepEqual(d.redact, other.redact) }
+func (d *Definition) RedactsAs(other *Definition) bool {
+	return reflect.DeepEqual(d.redact, other.redact)
+}
 
 // Members are the profile's top-level members that the definition maps.
 func (d *Definition) Members() []string { return d.mapping.Members() }

@@ -576,7 +576,7 @@ func (f *File) same(other *File, s *source) *source {
 		return nil
 	}
 	i := slices.IndexFunc(f.sources, func(old *source) bool {
-		return old.name == s.name && old.bound != nil && old.bound.Hash() == s.bound.Hash() && old.bound.Limits() == s.bound.Limits()
+		return old.name == s.name && old.bound != nil && old.bound.Hash() == s.bound.Hash() && old.bound.Limits() == s.bound.Limits() && old.definition.RedactsAs(s.definition)
 	})
 	if i < 0 {
 		return nil

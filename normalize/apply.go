@@ -13,7 +13,7 @@ import (
 // contradicts itself or costs too much to read: nothing of it is used.
 func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []Note, error) {
 	// What was asked of the scope before may have been asked of other data.
-	run := applying{scope: &Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data}}
+	run := applying{scope: &Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data, Asked: s.Asked}}
 	root := At(s.Data)
 	record := Record{AsOf: asOf}
 	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")
@@ -269,27 +269,48 @@ func SecretName(name string) bool {
 	return false
 }
 
+// id is the identifier of a rule: of several values the one that was asked for, if
+// it is among them, else the first.
 func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
+	var asked func(value string) bool
+	if r.scope.Asked != nil {
+		asked = r.scope.Asked(rule.Kind)
+	}
+	first, some := Identifier{}, false
 	for f, err := range rule.expr.values(r.scope, at) {
 		if err != nil {
 			r.fail("ids."+rule.Kind, err)
 			return Identifier{}, false
 		}
-		text, ok := textOf(f.value)
+		id, ok := r.identifier(rule.Kind, f)
 		if !ok {
-			r.note("ids."+rule.Kind, "expected text, found "+formOf(f.value), f.from)
 			continue
 		}
-		if text = CanonicalID(rule.Kind, text); text == "" {
-			continue
+		if asked == nil || asked(id.Value) {
+			return id, true
 		}
-		id := Identifier{Kind: rule.Kind, Value: text}
-		if f.from.asks {
-			id.Verified = new(true)
+		if !some {
+			first, some = id, true
 		}
-		return id, true
 	}
-	return Identifier{}, false
+	return first, some
+}
+
+func (r *applying) identifier(kind string, f found) (Identifier, bool) {
+	text, ok := textOf(f.value)
+	if !ok {
+		r.note("ids."+kind, "expected text, found "+formOf(f.value), f.from)
+		return Identifier{}, false
+	}
+	text = CanonicalID(kind, text)
+	if text == "" || kind == "email" && !isMailbox(text) { // what is no address identifies nobody
+		return Identifier{}, false
+	}
+	id := Identifier{Kind: kind, Value: text}
+	if f.from.asks {
+		id.Verified = new(true)
+	}
+	return id, true
 }
 
 func (r *applying) note(member, misfit string, from *alternative) {

@@ -81,6 +81,13 @@ func canonicalEmail(s string) string {
 	return address[:at+1] + ascii
 }
 
+// isMailbox tells whether a text has the form of an address: something on both
+// sides of an @, and no space.
+func isMailbox(text string) bool {
+	at := strings.LastIndexByte(text, '@')
+	return at > 0 && at < len(text)-1 && !strings.ContainsFunc(text, unicode.IsSpace)
+}
+
 // maxDomain is how long a domain may be (RFC 1035, section 2.3.4). Punycode
 // takes quadratic time, so a longer one is not worth looking at.
 const maxDomain = 253

@@ -352,28 +352,6 @@ func AuthType(c *normalize.Compiler) document.Type[auth] {
 	})
 }
 
-// conceal takes a token out of what an upstream says of a failure: one that
-// repeats what it was sent must not bring it into a log, or before a caller.
-func conceal(token string, faults ...*Fault) {
-	const aWord = 8 // what is shorter may stand in any text
-	if len(token) < aWord {
-		return
-	}
-	for _, f := range faults {
-		if f == nil {
-			continue
-		}
-		f.Detail.Details = slices.Clone(f.Detail.Details)
-		texts := []*string{&f.Detail.Code, &f.Detail.Message, &f.Detail.Hint, &f.Detail.Ref, &f.Detail.Subject}
-		for i := range f.Detail.Details {
-			texts = append(texts, &f.Detail.Details[i])
-		}
-		for _, text := range texts {
-			*text = strings.ReplaceAll(*text, token, masked)
-		}
-	}
-}
-
 // authKeys is the table of the auth kinds; a definition has exactly one.
 func authKeys(c *normalize.Compiler) []document.Key[auth] {
 	return []document.Key[auth]{

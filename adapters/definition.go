@@ -181,11 +181,11 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 		document.Of("about", "one line, with the document it was written from", document.Text(), func(d *Definition) *string { return &d.About }),
 		{Name: "use", About: "start from that definition's keys; a key written here replaces the whole inherited one; tests are not inherited", Form: name().Form, Read: func(_ *Definition, n *document.Node) { n.Text() }},
 		document.Of("settings", "what a deployment fills in, used as {settings.NAME}", settingsType(), func(d *Definition) *[]Setting { return &d.settings }),
-		document.Of("auth", "what the upstream wants to see; exactly one kind", AuthType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
-		document.Of("tls", "certificates and names of the connection", TLSType(), func(d *Definition) *TLSFiles { return &d.tls }),
+		document.Of("auth", "what the upstream wants to see; exactly one kind", authType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
+		document.Of("tls", "certificates and names of the connection", document.Object(tlsKeys), func(d *Definition) *TLSFiles { return &d.tls }),
 		document.Of("lookup", "the call, or a list of which the first whose identifiers are at hand is sent", document.OneOrMore(endpointType(inRequest(), inHost())), func(d *Definition) *[]Lookup { return &d.lookups }).Must().UnlessGiven("use"),
-		document.Of("headers", "added to every lookup; one whose value is absent is left out", HeadersType(), func(d *Definition) *[]parameter { return &d.headers }),
-		document.Of("query", "added to every lookup; one whose value is absent is left out", QueryType(), func(d *Definition) *[]parameter { return &d.query }),
+		document.Of("headers", "added to every lookup; one whose value is absent is left out", headers(inRequest()), func(d *Definition) *[]parameter { return &d.headers }),
+		document.Of("query", "added to every lookup; one whose value is absent is left out", parameters(inRequest()), func(d *Definition) *[]parameter { return &d.query }),
 		document.Of("json", "body of a POST lookup, with placeholders inside its texts", document.Pointer(jsonBody(inRequest())), func(d *Definition) **body { return &d.body }),
 		document.Of("response", "what is success, where the record is, what errors mean", document.Object(func() []document.Key[response] { return responseKeys(c) }), func(d *Definition) *response { return &d.response }),
 		{Name: "ids", About: "identifiers this source yields, by kind; self is the source's own", Form: c.IDsForm(), Read: func(*Definition, *document.Node) {}},
@@ -237,9 +237,6 @@ func settingKeys() []document.Key[Setting] {
 		}},
 	}
 }
-
-// TLSType is how the files and names of a connection are written.
-func TLSType() document.Type[TLSFiles] { return document.Object(tlsKeys) }
 
 func tlsKeys() []document.Key[TLSFiles] {
 	return []document.Key[TLSFiles]{
@@ -416,7 +413,7 @@ func (d *Definition) TLS() TLSFiles { return d.tls }
 func (d *Definition) UsesSetting(name string) bool {
 	for i := range d.lookups {
 		for _, t := range d.templates(&d.lookups[i]) {
-			if contains(t.refs("settings"), name) {
+			if slices.Contains(t.refs("settings"), name) {
 				return true
 			}
 		}
@@ -452,4 +449,3 @@ func (d *Definition) Secrets() []*document.Node { return d.secrets }
 // tests, limits or description do.
 func (d *Definition) Hash() string { return d.hash }
 
-func contains(list []string, word string) bool { return slices.Contains(list, word) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -122,12 +123,6 @@ func decoded(n *document.Node, literal string, offset, width int) string {
 	}
 	return text
 }
-
-// QueryType is how the parameters of a lookup's query are written.
-func QueryType() document.Type[[]parameter] { return parameters(inRequest()) }
-
-// HeadersType is how the headers of a lookup are written.
-func HeadersType() document.Type[[]parameter] { return headers(inRequest()) }
 
 func parameters(in spaces) document.Type[[]parameter] {
 	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseParameters(n, in) }}
@@ -375,11 +370,7 @@ func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	request := &http.Request{
-		Method: l.method, URL: address, Host: address.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
-	}
+	request := newRequest(l.method, address)
 	if d.body != nil {
 		setBody(request, content.Bytes(), "application/json")
 	}
@@ -396,9 +387,18 @@ func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 	return request, nil
 }
 
+// newRequest is a request without a body, as every one of ours begins.
+func newRequest(method string, address *url.URL) *http.Request {
+	return &http.Request{
+		Method: method, URL: address, Host: address.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
+	}
+}
+
 func setBody(r *http.Request, content []byte, mediaType string) {
 	r.Header.Set("Content-Type", mediaType)
 	r.ContentLength = int64(len(content))
-	r.GetBody = func() (body readCloser, err error) { return newBody(content), nil }
-	r.Body = newBody(content)
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+	r.Body, _ = r.GetBody() // of memory, which does not fail
 }

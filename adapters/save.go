@@ -109,7 +109,7 @@ func (d *Definition) shapes(setting string) bool {
 	for i := range d.lookups {
 		all = append(all, d.required(&d.lookups[i])...)
 	}
-	return slices.ContainsFunc(all, func(t template) bool { return contains(t.refs("settings"), setting) })
+	return slices.ContainsFunc(all, func(t template) bool { return slices.Contains(t.refs("settings"), setting) })
 }
 
 // revealed are settings as texts. A deployment's hosts are nobody else's business.

@@ -320,9 +320,11 @@ func entryType() document.Type[entry] {
 }
 
 func entryKeys() []document.Key[entry] {
+	definition := adapters.Form().Members()
 	// whole is a key that is laid over the definition's own.
-	whole := func(name string, form document.Form) document.Key[entry] {
-		return document.Key[entry]{Name: name, About: "in place of the definition's", Form: form, Read: func(*entry, *document.Node) {}}
+	whole := func(name string) document.Key[entry] {
+		i := slices.IndexFunc(definition, func(m document.Member) bool { return m.Name == name })
+		return document.Key[entry]{Name: name, About: "in place of the definition's", Form: definition[i].Form, Read: func(*entry, *document.Node) {}}
 	}
 	return []document.Key[entry]{
 		document.Of("use", "the definition: in ./providers, then in the catalog", nameOf("a definition's name").Like("scim"), func(e *entry) **document.Node { return &e.use }).Must(),
@@ -339,10 +341,7 @@ func entryKeys() []document.Key[entry] {
 			scratch := adapters.DefaultLimits()
 			adapters.ReadLimits(&scratch, n)
 		}},
-		whole("auth", adapters.AuthType(&normalize.Compiler{}).Form),
-		whole("tls", adapters.TLSType().Form),
-		whole("headers", adapters.HeadersType().Form),
-		whole("query", adapters.QueryType().Form),
+		whole("auth"), whole("tls"), whole("headers"), whole("query"),
 	}
 }
 

@@ -310,4 +310,3 @@ func (c *credential) tokenRequest(ctx context.Context, v *values) (*http.Request
 	}
 	return request, nil
 }
-

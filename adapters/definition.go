@@ -50,7 +50,7 @@ type Setting struct {
 }
 
 // Fits tells whether a value has the form that the setting asks for.
-func (s Setting) Fits(value string) bool { return fits(s.Format, value) }
+func (s Setting) Fits(value string) bool { return Fits(s.Format, value) }
 
 // Position is where the setting is declared, file:line.
 func (s Setting) Position() string { return fmt.Sprintf("%s:%d", s.node.File(), s.node.Line()) }
@@ -200,11 +200,14 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 	}
 }
 
+// IsName tells whether a definition or a source can be called so.
+func IsName(text string) bool { return providerName.MatchString(text) }
+
 // name is what a definition is called.
 func name() document.Type[string] {
 	form := document.Matching("lower-case letters, digits and hyphens, a letter first", providerName.String()).Like("acme-hr")
 	return document.Type[string]{Form: form, Read: func(into *string, n *document.Node) {
-		if *into = n.Text(); !providerName.MatchString(*into) {
+		if *into = n.Text(); !IsName(*into) {
 			n.Errorf("not a provider's name: %q", *into).Suggest("lower-case letters, digits and hyphens, a letter first")
 		}
 	}}
@@ -231,7 +234,7 @@ func settingKeys() []document.Key[Setting] {
 		document.Of("format", "what its value looks like", document.OneOf(formats()...), func(s *Setting) *string { return &s.Format }).Or("text"),
 		document.Of("required", "whether a deployment must fill it in", document.Switch(), func(s *Setting) *bool { return &s.Required }).Or("false"),
 		{Name: "default", About: "its value where a deployment says nothing", Form: document.Text().Form, Read: func(s *Setting, n *document.Node) {
-			if s.Default = n.Text(); !fits(s.Format, s.Default) {
+			if s.Default = n.Text(); !Fits(s.Format, s.Default) {
 				n.Errorf("the default is not of the format %s", s.Format)
 			}
 		}},
@@ -448,4 +451,3 @@ func (d *Definition) Secrets() []*document.Node { return d.secrets }
 // Hash changes when what the definition asks or maps changes, and not when its
 // tests, limits or description do.
 func (d *Definition) Hash() string { return d.hash }
-

@@ -247,8 +247,7 @@ func (s *Source) shownBody(body []byte, hide *strings.Replacer) string {
 	return jsonText(shownTree(s.definition.redacted(tree), hide), "  ")
 }
 
-// shownTree is a tree in the forms of encoding/json, without any secret that the
-// upstream may have sent back.
+// shownTree is a tree without any secret that the upstream may have sent back.
 func shownTree(v any, hide *strings.Replacer) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -269,7 +268,7 @@ func shownTree(v any, hide *strings.Replacer) any {
 		if hide.Replace(string(v)) != string(v) {
 			return masked
 		}
-		return json.Number(v)
+		return v
 	case normalize.Ambiguous:
 		return "<said twice>"
 	default:
@@ -277,7 +276,7 @@ func shownTree(v any, hide *strings.Replacer) any {
 	}
 }
 
-// jsonText is a tree in the forms of encoding/json as people read it: encoding/json
+// jsonText is a tree as people read it: encoding/json
 // by itself escapes what pages must not have.
 func jsonText(v any, indent string) string {
 	var b strings.Builder

@@ -61,7 +61,7 @@ func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 
 	authority, rest, _ := strings.Cut(address, "/")
 	lookup.host = parseTemplate(n, authority, offset, host)
-	if well := lookup.host != nil || authority == ""; well && !fits("host", anyPlaceholder.ReplaceAllString(authority, "x")) {
+	if well := lookup.host != nil || authority == ""; well && !Fits("host", anyPlaceholder.ReplaceAllString(authority, "x")) {
 		n.ErrorfAt(offset, max(1, len(authority)), "not a host: %q", authority)
 	}
 	offset += len(authority) + 1
@@ -303,7 +303,7 @@ func segment(value string) (string, error) {
 }
 
 func hostPart(value string) (string, error) {
-	if !fits("host", value) {
+	if !Fits("host", value) {
 		return "", errors.New("is not a host")
 	}
 	return value, nil
@@ -315,7 +315,7 @@ func (l *Lookup) url(v *values, extra []parameter) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !fits("host", host) {
+	if !Fits("host", host) {
 		return nil, unfitError{reference{space: "settings", name: "host"}, "does not make a host"}
 	}
 	var path, escaped strings.Builder

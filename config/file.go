@@ -252,7 +252,7 @@ func isBaseAddress(text string) bool {
 
 // isHostPattern tells whether a text is a host, perhaps with its port, or *.suffix.
 func isHostPattern(text string) bool {
-	return net.ParseIP(text) != nil || adapters.Setting{Format: "host"}.Fits(strings.TrimPrefix(text, "*."))
+	return net.ParseIP(text) != nil || adapters.Fits("host", strings.TrimPrefix(text, "*."))
 }
 
 // isZero tells whether a time span or a size is of nothing; what is neither has

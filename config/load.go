@@ -169,7 +169,7 @@ func (f *File) bindSources(folder string, problems *document.Problems) {
 			f.unnamed = true
 			continue
 		}
-		if s.name == normalize.Links || s.name == normalize.Self || !sourceName(s.name) {
+		if s.name == normalize.Links || s.name == normalize.Self || !adapters.IsName(s.name) {
 			at.Errorf("not a source's name: %q", s.name).Suggest("lower-case letters, digits and hyphens, a letter first; not links nor self")
 		}
 		if first, twice := seen[s.name]; twice {
@@ -178,13 +178,6 @@ func (f *File) bindSources(folder string, problems *document.Problems) {
 		}
 		seen[s.name] = at
 	}
-}
-
-func sourceName(name string) bool {
-	ok := name != "" && name[0] >= 'a' && name[0] <= 'z'
-	return ok && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
-	})
 }
 
 // libraries are where a definition is looked for: a folder, then the catalog.
@@ -196,7 +189,7 @@ func libraries(folder string, files *files, problems *document.Problems) []adapt
 // read is a mistake: the next library may have another of the same name.
 func folderLibrary(folder string, files *files, problems *document.Problems) adapters.Library {
 	return func(name string) *document.Node {
-		if !sourceName(name) {
+		if !adapters.IsName(name) {
 			return nil
 		}
 		path := filepath.Join(folder, name+".yaml")

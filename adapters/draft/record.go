@@ -236,7 +236,7 @@ func onward(object map[string]any) (next string, leads bool) {
 
 // noStep tells that no path leads through a member: it is called by a value, and
 // another person's otherwise, or it is a secret.
-func noStep(name string) bool { return isValueName(name) || SecretName(name) }
+func noStep(name string) bool { return isValueName(name) || secretName(name) }
 
 // evidence counts what an object itself says of a person.
 func evidence(object map[string]any) int {

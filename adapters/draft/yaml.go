@@ -12,7 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"muster/normalize"
+	"muster/adapters"
 )
 
 // yaml is a value on its way into a file. It is written as the definitions of
@@ -144,6 +144,12 @@ func (p pair) write(b *strings.Builder, indent int) {
 	p.value.write(b, indent+2)
 }
 
+// writeAt writes a pair that begins a line.
+func (p pair) writeAt(b *strings.Builder, indent int) {
+	b.WriteString(strings.Repeat(" ", indent))
+	p.write(b, indent)
+}
+
 func (y yaml) writeItems(b *strings.Builder, indent int) {
 	margin := strings.Repeat(" ", indent)
 	for _, item := range y.items {
@@ -179,7 +185,7 @@ func wrap(s string, limit int) []string {
 // scalarText writes a text so that YAML reads it as that text.
 func scalarText(s string) string {
 	switch {
-	case s == ".", plainText.MatchString(s) && !reservedWord.MatchString(s), uuidOnly.MatchString(s), plainRequest.MatchString(s):
+	case s == ".", plainText.MatchString(s) && !reservedWord.MatchString(s), adapters.Fits("uuid", s), plainRequest.MatchString(s):
 		return s
 	case !strings.ContainsFunc(s, unwritable) && !strings.Contains(s, "'") && strings.Contains(s, `"`):
 		return "'" + s + "'"
@@ -250,33 +256,42 @@ func treeYAML(v any, order map[string]int) yaml {
 	}
 }
 
-// bodyYAML is a reply's body: JSON, which is YAML.
-func bodyYAML(v any, order map[string]int, indent int) string {
+// bodyText writes a reply's body: JSON, which is YAML but for its escapes.
+type bodyText struct {
+	order map[string]int      // of the names of its objects
+	quote func(string) string // quoted for YAML, quotedJSON for a file of its own
+}
+
+// text is the body over several lines, the first without its indentation.
+func (t bodyText) text(v any, indent int) string {
 	var b strings.Builder
-	writeBody(&b, v, order, indent)
+	t.write(&b, v, indent)
 	return b.String()
 }
 
-func flowBody(v any, order map[string]int) string {
+// flow is the body in one line.
+func (t bodyText) flow(v any) string {
 	var parts []string
 	switch v := v.(type) {
 	case map[string]any:
-		for _, name := range namesOf(v, order) {
-			parts = append(parts, quoted(name)+": "+flowBody(v[name], order))
+		for _, name := range namesOf(v, t.order) {
+			parts = append(parts, t.quote(name)+": "+t.flow(v[name]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	case []any:
 		for _, item := range v {
-			parts = append(parts, flowBody(item, order))
+			parts = append(parts, t.flow(item))
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
+	case string:
+		return t.quote(v)
 	default:
 		return scalarJSON(v)
 	}
 }
 
-func writeBody(b *strings.Builder, v any, order map[string]int, indent int) {
-	line := flowBody(v, order)
+func (t bodyText) write(b *strings.Builder, v any, indent int) {
+	line := t.flow(v)
 	object, isObject := v.(map[string]any)
 	items, isList := v.([]any)
 	if indent+width(line) < lineWidth && (indent > shortBody || !isObject) || !isObject && !isList || len(object)+len(items) == 0 {
@@ -289,19 +304,19 @@ func writeBody(b *strings.Builder, v any, order map[string]int, indent int) {
 		open, shut = "{", "}"
 	}
 	b.WriteString(open)
-	for i, name := range namesOf(object, order) {
+	for i, name := range namesOf(object, t.order) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(margin + quoted(name) + ": ")
-		writeBody(b, object[name], order, indent+2)
+		b.WriteString(margin + t.quote(name) + ": ")
+		t.write(b, object[name], indent+2)
 	}
 	for i, item := range items {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteString(margin)
-		writeBody(b, item, order, indent+2)
+		t.write(b, item, indent+2)
 	}
 	b.WriteString(margin[:len(margin)-2] + shut)
 }
@@ -310,21 +325,13 @@ func writeBody(b *strings.Builder, v any, order map[string]int, indent int) {
 // a line each unless all of it is short (see Definition).
 const shortBody = 8
 
+// scalarJSON writes a number, true, false or null.
 func scalarJSON(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "null"
-	case string:
-		return quoted(v)
-	case normalize.Number:
-		return string(v)
-	default:
-		written, err := json.Marshal(v)
-		if err != nil {
-			return "null" // nothing else comes out of normalize.ParseJSON
-		}
-		return string(written)
+	written, err := json.Marshal(v)
+	if err != nil {
+		panic("what was read as JSON is written as JSON: " + err.Error())
 	}
+	return string(written)
 }
 
 // pathText writes a path (normalize.Path) that steps through these names.
@@ -338,7 +345,7 @@ func pathText(names ...string) string {
 		case name == "" || strings.ContainsFunc(name, func(r rune) bool {
 			return strings.ContainsRune(`.[]^"`, r) || unicode.IsSpace(r) || unwritable(r) || r == utf8.RuneError
 		}):
-			b.WriteString("[" + quotedName(name) + "]")
+			b.WriteString("[" + quotedJSON(name) + "]")
 		case i > 0:
 			b.WriteString("." + name)
 		default:
@@ -348,8 +355,8 @@ func pathText(names ...string) string {
 	return b.String()
 }
 
-// quotedName is a JSON string of characters that everybody sees.
-func quotedName(name string) string {
+// quotedJSON is a JSON string of characters that everybody sees.
+func quotedJSON(name string) string {
 	var b strings.Builder
 	for _, r := range name {
 		if a, z := utf16.EncodeRune(r); a != unicode.ReplacementChar && unwritable(r) {

@@ -192,9 +192,7 @@ func (g *guess) identifiers() {
 	}
 }
 
-var (
-	tenantWord = regexp.MustCompile(`^(tenant|tenantid|org|orgid|organizationid|realm|realmid|customerid|workspace|workspaceid|teamid|domain|defaultorgid)$`)
-)
+var tenantWord = regexp.MustCompile(`^(tenant|tenantid|org|orgid|organizationid|realm|realmid|customerid|workspace|workspaceid|teamid|domain|defaultorgid)$`)
 
 func (g *guess) names() {
 	g.set("userName", g.scalar("userName", "username preferredusername login loginname loginid userprincipalname upn samaccountname acct accountname handle screenname logon logonname userlogin user uid", single), "")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"muster/adapters"
+	"muster/config/document"
 	"muster/normalize"
 )
 
@@ -53,7 +54,7 @@ func (w *writer) test(b *strings.Builder, results []adapters.TestResult, i int, 
 	if len(headers.pairs) > 0 {
 		at("headers", headers).writeAt(b, 6)
 	}
-	in := bodyText{s.order, quoted}
+	in := bodyText{s.order, document.Quote}
 	written := in.text(body, 8)
 	switch {
 	case w.asText:
@@ -61,7 +62,7 @@ func (w *writer) test(b *strings.Builder, results []adapters.TestResult, i int, 
 		if err != nil {
 			panic("what was read as JSON is written as JSON: " + err.Error())
 		}
-		b.WriteString("      text: " + quoted(string(compact)) + "\n")
+		b.WriteString("      text: " + document.Quote(string(compact)) + "\n")
 	case i == 0 && w.File != "" && strings.Count(written, "\n") > longBody:
 		b.WriteString("      file: " + scalarText(w.File) + "\n")
 		sample = []byte(bodyText{s.order, quotedJSON}.text(body, 0) + "\n")

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"muster/config/document"
 )
 
 var (
@@ -226,7 +228,7 @@ func celMember(name string) string {
 	if celName.MatchString(name) && !celReserved.MatchString(name) {
 		return "." + name
 	}
-	return "[" + quoted(name) + "]"
+	return "[" + document.Quote(name) + "]"
 }
 
 var (

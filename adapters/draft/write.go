@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"muster/adapters"
+	"muster/config/document"
 	"muster/normalize"
 )
 
@@ -84,7 +85,7 @@ func (w *writer) lookup() pair {
 	lookup := w.asking.method + " " + w.asking.lookup
 	value := yaml{scalar: lookup}
 	if !plainLookup.MatchString(lookup) {
-		value.scalar = quoted(lookup)
+		value.scalar = document.Quote(lookup)
 	}
 	p := at("lookup", value)
 	switch {

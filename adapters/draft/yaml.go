@@ -6,13 +6,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"muster/adapters"
+	"muster/config/document"
 )
 
 // yaml is a value on its way into a file. It is written as the definitions of
@@ -190,7 +190,7 @@ func scalarText(s string) string {
 	case !strings.ContainsFunc(s, unwritable) && !strings.Contains(s, "'") && strings.Contains(s, `"`):
 		return "'" + s + "'"
 	default:
-		return quoted(s)
+		return document.Quote(s)
 	}
 }
 
@@ -206,32 +206,6 @@ func unwritable(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r == '\uffff' ||
 		unicode.Is(unicode.Cf, r) || r > 0xffff && r&0xfffe == 0xfffe
 }
-
-// quoted writes a text in double quotes, as JSON has it wherever JSON has a way.
-func quoted(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteString(`\` + string(r))
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case unwritable(r) && r <= 0xffff:
-			b.WriteString(`\u` + leftPad(strconv.FormatInt(int64(r), 16), 4))
-		case unwritable(r):
-			b.WriteString(`\U` + leftPad(strconv.FormatInt(int64(r), 16), 8))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
-func leftPad(hex string, digits int) string { return strings.Repeat("0", digits-len(hex)) + hex }
 
 // treeYAML is a tree of what is expected, with the keys of its objects in the
 // order given, then in that of the alphabet.
@@ -259,7 +233,7 @@ func treeYAML(v any, order map[string]int) yaml {
 // bodyText writes a reply's body: JSON, which is YAML but for its escapes.
 type bodyText struct {
 	order map[string]int      // of the names of its objects
-	quote func(string) string // quoted for YAML, quotedJSON for a file of its own
+	quote func(string) string // document.Quote for YAML, quotedJSON for a file of its own
 }
 
 // text is the body over several lines, the first without its indentation.
@@ -359,10 +333,10 @@ func pathText(names ...string) string {
 func quotedJSON(name string) string {
 	var b strings.Builder
 	for _, r := range name {
-		if a, z := utf16.EncodeRune(r); a != unicode.ReplacementChar && unwritable(r) {
+		if a, z := utf16.EncodeRune(r); a != unicode.ReplacementChar && !unicode.IsPrint(r) {
 			fmt.Fprintf(&b, `\u%04x\u%04x`, a, z)
 		} else {
-			inner := quoted(string(r))
+			inner := document.Quote(string(r))
 			b.WriteString(inner[1 : len(inner)-1])
 		}
 	}

@@ -76,15 +76,15 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	defer span.End()
 
 	known, links := live.resolve(asked)
-	steps := plan(live, asked, known)
-	if unusable(steps, asked.kind) {
+	chain := plan(live, asked, known)
+	if unusable(chain.steps, asked.kind) {
 		return Answer{}, &RequestError{
 			Status: http.StatusBadRequest, Title: "Bad request.",
 			Reason:     "The identifier cannot be what the sources that use it expect.",
 			Resolution: "Check the form of the value after " + asked.kind + ":.",
 		}
 	}
-	slots := g.run(ctx, live, asked, steps, q.Want)
+	slots := g.run(ctx, live, chain, q.Want)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
@@ -98,16 +98,16 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 
 // resolve is all that is known of the person before any source is asked: what
 // the caller said and what the operator's links add to it.
-func (l *Live) resolve(a asked) (known map[string]string, links []normalize.Identifier) {
-	known = map[string]string{a.kind: a.value}
+func (l *Live) resolve(a asked) (known []claim, links []normalize.Identifier) {
+	known = []claim{{kind: a.kind, value: a.value, trust: Own, source: beforeAll}}
 	if l.Links == nil {
 		return known, nil
 	}
 	linked := l.Links.Find(a.tenant.Name, a.kind, a.value)
 	for _, kind := range slices.Sorted(maps.Keys(linked)) {
 		links = append(links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if _, said := known[kind]; !said {
-			known[kind] = linked[kind]
+		if kind != a.kind {
+			known = append(known, claim{kind: kind, value: linked[kind], trust: Pinned, source: beforeAll})
 		}
 	}
 	return known, links

@@ -39,6 +39,8 @@ func (e *engine) Live() *gateway.Live { return e.live }
 type upstream struct{ kind string }
 
 func (u upstream) Needs() [][]string                    { return [][]string{{u.kind}} }
+func (u upstream) Vouches(string) bool { return true }
+
 func (u upstream) AsCaller() bool                       { return false }
 func (u upstream) TenantNeeds() []string                { return nil }
 func (u upstream) Yields() []string                     { return []string{normalize.Self} }

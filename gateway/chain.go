@@ -321,12 +321,18 @@ func (c *chain) basis(i int, claims []claim) []claim {
 	return all
 }
 
-// settle tells what a source that was under way has yielded: nothing, where it
-// failed or knows nobody.
-func (c *chain) settle(i int, failed bool, ids []normalize.Identifier) {
+// settle tells how it went with a source that was under way, and what its record,
+// where there is one, yields.
+func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
 	s := &c.steps[i]
-	s.state, s.failed = settled, failed
-	s.trust = c.believed(s, ids)
+	s.state, s.failed = settled, how == Failed
+	if how != OK && how != Partial {
+		return
+	}
+	if s.trust = c.believed(s, ids); s.trust == unproved {
+		s.failed = true
+		return
+	}
 	for _, id := range ids {
 		k := claim{kind: s.source.ownKind(id.Kind), value: id.Value, trust: trustOf(id, s.trust), source: i, wave: s.wave}
 		s.said = append(s.said, k)
@@ -336,14 +342,24 @@ func (c *chain) settle(i int, failed bool, ids []normalize.Identifier) {
 
 // believed is how far a record is believed to be the person's: as far as the
 // weakest of what it was asked with. Who was found by an address is believed no
-// further than the source vouches for that address.
+// further than the source vouches for that address, and not at all where it would
+// say that the address is verified and does not: anybody may have typed it.
 func (c *chain) believed(s *step, ids []normalize.Identifier) Trust {
 	trust := Pinned
 	for _, k := range s.basis {
 		trust = min(trust, k.trust)
-		if k.kind == kindEmail && !slices.ContainsFunc(ids, func(id normalize.Identifier) bool {
-			return id.Kind == kindEmail && normalize.SameID(kindEmail, id.Value, k.value) && id.Verified != nil && *id.Verified
-		}) {
+		if k.kind != kindEmail {
+			continue
+		}
+		at := slices.IndexFunc(ids, func(id normalize.Identifier) bool {
+			return id.Kind == kindEmail && normalize.SameID(kindEmail, id.Value, k.value)
+		})
+		switch {
+		case at >= 0:
+			trust = min(trust, trustOf(ids[at], Verified))
+		case s.source.Upstream.Vouches(kindEmail):
+			trust = unproved
+		default:
 			trust = min(trust, Assumed)
 		}
 	}

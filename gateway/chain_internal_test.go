@@ -26,9 +26,11 @@ type member struct {
 	members []string
 }
 
-func (m *member) Needs() [][]string     { return m.needs }
-func (m *member) Yields() []string      { return m.yields }
-func (m *member) Vouches(string) bool   { return !m.assumed }
+func (m *member) Needs() [][]string { return m.needs }
+func (m *member) Yields() []string  { return m.yields }
+func (m *member) Vouches(kind string) bool {
+	return !m.assumed && slices.Contains(m.yields, kind)
+}
 func (m *member) Members() []string     { return m.members }
 func (m *member) TenantNeeds() []string { return nil }
 func (m *member) AsCaller() bool        { return false }
@@ -95,7 +97,7 @@ func play(l *Live, a asked, known []claim, pick func(n int) int) (*chain, []slot
 		if m.how == OK {
 			ids = m.ids()
 		}
-		c.settle(i, m.how == Failed, ids)
+		c.settle(i, m.how, ids)
 		underWay = append(underWay, c.ready()...)
 	}
 	for i := range slots {
@@ -307,11 +309,20 @@ func TestChain(t *testing.T) {
 		{
 			name: "several addresses are one person", known: caller("c", "7"),
 			members: []*member{
-				{needs: needs("email"), yields: []string{"email"}, says: says("email", "jane@y"), how: OK},
-				{needs: needs("email"), yields: []string{"email"}, says: says("email", "jane@x"), how: OK},
-				{needs: needs("self"), yields: []string{"email"}, says: says("email", "jane@x"), how: OK},
+				{needs: needs("c"), yields: []string{"email"}, says: says("email", "jane@y"), how: OK},
+				{needs: needs("c"), yields: []string{"email"}, says: says("email", "jane@x"), how: OK},
+				{needs: needs("email"), how: OK},
 			},
-			want: "a ok email=jane@x wave 2, b ok email=jane@x wave 2, c ok self=7 wave 1",
+			want: "a ok c=7 wave 1, b ok c=7 wave 1, c ok email=jane@y wave 2",
+		},
+		{
+			name: "found by an address that the source would vouch for, and does not: somebody else may have typed it",
+			members: []*member{
+				{needs: needs("email"), yields: []string{"email", "b"}, says: says("b", "7"), how: OK},
+				{needs: needs("self"), how: OK},
+				{needs: needs("email"), how: OK},
+			},
+			want: "a failed mismatch email=jane@x wave 1, b failed unresolved, c ok email=jane@x wave 1",
 		},
 		{
 			name: "fields: who leads to what is wanted is asked, who leads nowhere is not", fields: fields("title"),

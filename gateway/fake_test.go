@@ -105,12 +105,12 @@ type upstream struct {
 	caller  bool                      // it is asked with the caller's credential
 }
 
-func (u upstream) Needs() [][]string     { return u.needs }
-func (u upstream) TenantNeeds() []string { return u.tenant }
-func (u upstream) Yields() []string      { return u.yields }
-func (u upstream) Members() []string     { return u.members }
-func (u upstream) Vouches(string) bool   { return !u.assumes }
-func (u upstream) AsCaller() bool        { return u.caller }
+func (u upstream) Needs() [][]string        { return u.needs }
+func (u upstream) TenantNeeds() []string    { return u.tenant }
+func (u upstream) Yields() []string         { return u.yields }
+func (u upstream) Members() []string        { return u.members }
+func (u upstream) Vouches(kind string) bool { return !u.assumes && slices.Contains(u.yields, kind) }
+func (u upstream) AsCaller() bool           { return u.caller }
 
 func (u upstream) Choose(q adapters.Query) (used, missing []string) {
 	for _, kinds := range u.needs {

@@ -63,7 +63,7 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 		}
 		i := <-answered
 		underWay--
-		c.settle(i, slots[i].outcome == Failed, slots[i].reply.Record.IDs)
+		c.settle(i, slots[i].outcome, slots[i].reply.Record.IDs)
 		asks = c.ready()
 	}
 	for i := range slots {
@@ -76,6 +76,7 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 	}
 	for _, i := range c.drop(slots) {
 		g.cache.Forget(recordKey(c.asked.tenant.Name, slots[i].step))
+		g.tel.contradiction(ctx, slots[i].source)
 	}
 	return slots
 }

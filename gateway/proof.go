@@ -61,9 +61,12 @@ func (a accepted) has(k claim) bool {
 	return slices.ContainsFunc(a[k.kind], func(value string) bool { return strings.EqualFold(value, k.value) })
 }
 
-// holds tells whether a record fits what is accepted: it was found by that, and
-// contradicts neither that nor itself.
+// holds tells whether a record fits what is accepted: it was found by that, is
+// proved, and contradicts neither that nor itself.
 func (a accepted) holds(s *step) bool {
+	if s.trust == unproved {
+		return false
+	}
 	for _, k := range s.basis {
 		if !a.has(k) {
 			return false

@@ -12,15 +12,16 @@ type Trust uint8
 
 // The order of trust.
 const (
-	Assumed  Trust = iota + 1 // an address that its source does not vouch for
-	Verified                  // what a source says of its own record, an address that it has verified
-	Own                       // what the caller asked with
-	Pinned                    // what an operator's link says
+	unproved Trust = iota // a record that may be anybody's: nothing of it is used
+	Assumed               // an address that its source does not vouch for
+	Verified              // what a source says of its own record, an address that it has verified
+	Own                   // what the caller asked with
+	Pinned                // what an operator's link says
 )
 
 // String is the trust as explain shows it.
 func (t Trust) String() string {
-	return []string{"", "assumed", "verified", "own", "pinned"}[t]
+	return []string{"unproved", "assumed", "verified", "own", "pinned"}[t]
 }
 
 // Before any source is asked, the caller and the operator's links have said

@@ -213,6 +213,7 @@ func retryAfter(faults []sourceFault) time.Duration {
 // fill merges what the sources said into the answer's data.
 func (a *Answer) fill(l *Live, q Query, asked asked, parts []normalize.Part, slots []slot, now time.Time) {
 	profile, provenance := normalize.Merge(l.Rules, parts, now)
+	profile.ID = asked.id
 	a.conflicts = provenance.Conflicts()
 	lacking := map[string][]string{}
 	for i := range slots {

@@ -26,13 +26,17 @@ type chain struct {
 	claims  []claim
 	initial map[string]string
 	started bool
-	first   []int // what is asked first
+	first   []int  // what is asked first
+	id      string // of the person, as learned before; "" where it is not known
 }
 
 // begin makes the chain of a lookup from what is known before any source is asked.
 func begin(l *Live, a asked, known []claim) *chain {
 	c := &chain{live: l, asked: a, waves: max(1, l.Waves), claims: known, initial: map[string]string{}}
 	for _, k := range known {
+		if k.learned && k.kind == kindUsername { // which does not lead everywhere
+			continue
+		}
 		if _, said := c.initial[k.kind]; !said {
 			c.initial[k.kind] = k.value
 		}
@@ -54,7 +58,7 @@ func (c *chain) leaveOut() {
 	for i := range c.steps {
 		source := c.steps[i].source
 		allowed[i] = source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
-		wanted[i] = allowed[i] && (c.asked.fields == nil || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
+		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
 	}
 	for changed := true; changed; {
 		changed = false
@@ -325,7 +329,7 @@ func (c *chain) basis(i int, claims []claim) []claim {
 // where there is one, yields.
 func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
 	s := &c.steps[i]
-	s.state, s.failed = settled, how == Failed
+	s.state, s.failed, s.absent = settled, how == Failed, how == Absent
 	if how != OK && how != Partial {
 		return
 	}
@@ -333,6 +337,7 @@ func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
 		s.failed = true
 		return
 	}
+	s.leans = slices.ContainsFunc(s.basis, func(k claim) bool { return k.learned || k.source >= 0 && c.steps[k.source].leans })
 	for _, id := range ids {
 		k := claim{kind: s.source.ownKind(id.Kind), value: id.Value, trust: trustOf(id, s.trust), source: i, wave: s.wave}
 		s.said = append(s.said, k)

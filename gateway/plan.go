@@ -42,8 +42,16 @@ type step struct {
 
 	// Once it has answered.
 	failed bool
+	absent bool
+	leans  bool    // it was found, at whatever remove, by what an earlier lookup has learned
 	trust  Trust   // how far its record is believed to be the person's
 	said   []claim // of who the person is
+}
+
+// answered tells whether the source has spoken in this lookup, be it to say that it
+// knows nobody.
+func (s *step) answered() bool {
+	return s.absent || s.said != nil || s.wave > 0 && s.state == settled && !s.failed
 }
 
 // plan is what is asked first, with what is known before any source is asked.

@@ -19,7 +19,12 @@ func (c *chain) drop(slots []slot) (dropped []int) {
 			said.add(k)
 		}
 	}
+	leaning := false
 	for _, i := range c.byTrust(slots) {
+		if slots[i].leans && !leaning {
+			leaning = true
+			said.remember(c.claims)
+		}
 		if said.holds(slots[i].step) {
 			for _, k := range slots[i].said {
 				said.add(k)
@@ -43,9 +48,18 @@ func (c *chain) byTrust(slots []slot) []int {
 		}
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(slots[b].trust, slots[a].trust), cmp.Compare(slots[a].wave, slots[b].wave), cmp.Compare(a, b))
+		return cmp.Or(leaning(&slots[a])-leaning(&slots[b]), cmp.Compare(slots[b].trust, slots[a].trust), cmp.Compare(slots[a].wave, slots[b].wave), cmp.Compare(a, b))
 	})
 	return order
+}
+
+// leaning is 1 for a record that was found by what an earlier lookup has learned:
+// what is said now goes before it.
+func leaning(s *slot) int {
+	if s.leans {
+		return 1
+	}
+	return 0
 }
 
 // accepted are identifiers that are taken for the person's, by kind.
@@ -54,6 +68,15 @@ type accepted map[string][]string
 func (a accepted) add(k claim) {
 	if !a.has(k) {
 		a[k.kind] = append(a[k.kind], k.value)
+	}
+}
+
+// remember adds what was learned before, where nothing that is said now contradicts it.
+func (a accepted) remember(claims []claim) {
+	for _, k := range claims {
+		if k.learned && (several(k.kind) || len(a[k.kind]) == 0) {
+			a.add(k)
+		}
 	}
 }
 

@@ -32,8 +32,9 @@ const beforeAll = -1
 type claim struct {
 	kind, value string
 	trust       Trust
-	source      int // its index, or beforeAll
-	wave        int // in which it became known; 0 before any source was asked
+	source      int  // its index, or beforeAll
+	wave        int  // in which it became known; 0 before any source was asked
+	learned     bool // in an earlier lookup
 }
 
 // stronger tells whether a claim goes before another: by its trust, then by the

@@ -34,10 +34,7 @@ type chain struct {
 func begin(l *Live, a asked, known []claim) *chain {
 	c := &chain{live: l, asked: a, waves: max(1, l.Waves), claims: known, initial: map[string]string{}}
 	for _, k := range known {
-		if k.learned && k.kind == kindUsername { // which does not lead everywhere
-			continue
-		}
-		if _, said := c.initial[k.kind]; !said {
+		if _, said := c.initial[k.kind]; !said && k.source == beforeAll {
 			c.initial[k.kind] = k.value
 		}
 	}
@@ -98,8 +95,8 @@ func (c *chain) mayYield(from int, kind string, to int) bool {
 	return from != to && slices.Contains(source.ownKinds(source.Upstream.Yields()), kind) && leadsTo(kind, source, c.steps[to].source)
 }
 
-// missing are the kinds that any lookup of a source needs and that are not known
-// from the start.
+// missing are the kinds that any lookup of a source needs and that neither the
+// caller nor an operator's link has said.
 func (c *chain) missing(i int) []string {
 	var kinds []string
 	source := c.steps[i].source
@@ -159,7 +156,7 @@ func (c *chain) underWay() bool {
 // decide finds out whether a source is to be asked now. Not to wait for better is
 // for sources that would wait for ever.
 func (c *chain) decide(i int, now bool) bool {
-	if !c.started && c.try(i, nil) {
+	if !c.started && (c.try(i, nil) || c.tryLearned(i)) {
 		return c.steps[i].state == running
 	}
 	source := c.steps[i].source
@@ -173,6 +170,27 @@ func (c *chain) decide(i int, now bool) bool {
 		}
 	}
 	return false
+}
+
+// tryLearned decides that a source is asked with what earlier lookups have learned,
+// where that is enough for any of its lookups. It does not wait for better: that has
+// been waited for.
+func (c *chain) tryLearned(i int) bool {
+	source := c.steps[i].source
+	return slices.ContainsFunc(source.Upstream.Needs(), func(set []string) bool {
+		var claims []claim
+		for _, kind := range source.ownKinds(set) {
+			if c.initial[kind] != "" {
+				continue
+			}
+			best, some := c.best(i, kind)
+			if !some {
+				return false
+			}
+			claims = append(claims, best)
+		}
+		return claims != nil && c.try(i, claims)
+	})
 }
 
 // gather finds the strongest claims of the kinds that are not known from the start.
@@ -318,7 +336,7 @@ func (c *chain) basis(i int, claims []claim) []claim {
 			all = append(all, claims[at])
 			continue
 		}
-		if at = slices.IndexFunc(c.claims, func(k claim) bool { return k.kind == kind && k.wave == 0 }); at >= 0 {
+		if at = slices.IndexFunc(c.claims, func(k claim) bool { return k.kind == kind && k.source == beforeAll }); at >= 0 {
 			all = append(all, c.claims[at])
 		}
 	}

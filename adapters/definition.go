@@ -290,6 +290,7 @@ func (d *Definition) check(r *Resolved) {
 	}
 	d.checkNobody(n)
 	d.checkSettings(n)
+	d.checkAssertion(n)
 	d.checkSecrets(r)
 }
 

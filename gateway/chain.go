@@ -57,7 +57,7 @@ func (c *chain) leaveOut() {
 		allowed[i] = source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
 		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
 	}
-	for changed := true; changed; {
+	for changed := !slices.Equal(allowed, wanted); changed; { // else there is nobody left to lead on
 		changed = false
 		for i := range c.steps {
 			if !wanted[i] || c.knownEnough(i) {

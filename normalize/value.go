@@ -285,7 +285,7 @@ func (c *Compiler) valueKeys() []document.Key[alternative] {
 }
 
 func pathForm() document.Form {
-	return document.AnyValue("a path").Called("path", "where a value stands in a reply: a.b, a[0].b, [\"odd.key\"].c, . for all of it, ^ for the object around").Like("user.email")
+	return document.AnyValue("a path").Called("path", "where a value stands in a reply: a.b, a[0].b, [\"odd.key\"].c, a.* for every value of an object, . for all of it, ^ for the object around").Like("user.email")
 }
 
 // PathType is how a path is written.

@@ -11,7 +11,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,7 +156,7 @@ func inlineReplyKeys() []document.Key[inlineReply] {
 		}},
 		{Name: "text", About: "the body, word for word", Form: document.Text().Form, Read: func(r *inlineReply, n *document.Node) { r.body = []byte(n.Text()) }},
 		{Name: "file", About: "a file with the body", Form: file().Form, Read: func(r *inlineReply, n *document.Node) {
-			body, err := os.ReadFile(beside(n))
+			body, err := document.ReadFile(beside(n))
 			if err != nil {
 				n.Errorf("the file %q cannot be read", n.Text())
 			}

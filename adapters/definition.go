@@ -133,6 +133,7 @@ func Compile(r *Resolved) *Definition {
 	n := r.Merged
 	d := &Definition{Chain: r.Chain, node: r.Merged}
 	c := &normalize.Compiler{}
+	r.Own.IsA(Form())
 	document.Defaults(&d.response, responseKeys(c))
 	document.Decode(n, d, definitionKeys(c))
 	if n.Field("lookup") != nil && n.Kind() == document.Mapping {
@@ -284,7 +285,7 @@ func (d *Definition) check(r *Resolved) {
 	}
 	d.checkBody(n)
 	d.checkNobody(n)
-	d.checkSettings(n)
+	d.checkSettings(r)
 	d.checkSecrets(r)
 }
 
@@ -303,6 +304,9 @@ func (d *Definition) checkBody(n *document.Node) {
 
 func isEmptyList(n *document.Node) bool { return n.Kind() == document.List && len(n.Items()) == 0 }
 
+// dollarPlaceholder is a placeholder as other template languages have it.
+var dollarPlaceholder = regexp.MustCompile(`\$(\{(?:id|tenant|settings)\.[A-Za-z0-9_-]+(?::[a-z]+)?\})`)
+
 // checkSecrets finds references to secrets. A definition names no file and no
 // variable of a deployment: it would carry one deployment's paths to all.
 func (d *Definition) checkSecrets(r *Resolved) {
@@ -310,6 +314,9 @@ func (d *Definition) checkSecrets(r *Resolved) {
 		r.Merged.Field(key).WalkText(func(text *document.Node) {
 			switch {
 			case !strings.Contains(text.Text(), "${"):
+			case dollarPlaceholder.MatchString(text.Text()):
+				at := dollarPlaceholder.FindStringSubmatchIndex(text.Text())
+				text.ErrorfAt(at[0], at[1]-at[0], "a placeholder has no $ before it").Suggest("write %s", text.Text()[at[2]:at[3]])
 			case text.File() != r.deployment:
 				text.Errorf("a definition names no file and no variable of a deployment").
 					Suggest("declare a setting with `format: secret` and write {settings.NAME}")
@@ -321,11 +328,16 @@ func (d *Definition) checkSecrets(r *Resolved) {
 }
 
 // checkSettings reports placeholders of settings that nobody declared.
-func (d *Definition) checkSettings(n *document.Node) {
+func (d *Definition) checkSettings(r *Resolved) {
+	n := r.Merged
+	if given := n.Field("settings"); given != nil && given.Kind() != document.Mapping {
+		return // which has been reported
+	}
 	declared := make([]string, 0, len(d.settings))
 	for _, s := range d.settings {
 		declared = append(declared, s.Name)
 	}
+	d.checkTestSettings(declared)
 	for _, key := range []string{"auth", "lookup", "headers", "query", "json", "form", "response"} {
 		n.Field(key).WalkText(func(text *document.Node) {
 			for _, found := range settingPlaceholder.FindAllStringSubmatchIndex(text.Text(), -1) {
@@ -334,13 +346,31 @@ func (d *Definition) checkSettings(n *document.Node) {
 					continue
 				}
 				p := text.ErrorfAt(found[0], found[1]-found[0], "no setting named %q", name)
-				if near := document.Closest(name, declared); near != "" {
+				switch near := document.Closest(name, declared); {
+				case near != "":
 					p.Suggest("did you mean %q?", near)
-				} else {
+				case text.File() == r.deployment:
+					p.Suggest("the definition has: %s", strings.Join(declared, ", "))
+				default:
 					p.Suggest("declare it under `settings:`")
 				}
 			}
 		})
+	}
+}
+
+// checkTestSettings reports settings that a test fills in and nobody declared.
+func (d *Definition) checkTestSettings(declared []string) {
+	for i := range d.tests {
+		settings := d.tests[i].node.Field("with").Field("settings")
+		if settings.Kind() != document.Mapping {
+			continue
+		}
+		for _, f := range settings.Fields() {
+			if !slices.Contains(declared, f.Key.Text()) {
+				document.UnknownName(f.Key, "setting", declared)
+			}
+		}
 	}
 }
 

@@ -246,6 +246,9 @@ func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
 		delete(got, "retry_after")
 	}
 	result.Differences = append(result.Differences, difference("", want, got)...)
+	if fault := FaultOf(err); fault != nil && (wire.sent == "" || t.reply != nil) && (got["outcome"] != want["outcome"] || got["kind"] != want["kind"]) {
+		result.Why = fault.Error()
+	}
 	return result
 }
 

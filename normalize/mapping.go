@@ -215,11 +215,28 @@ func (c *Compiler) id(key, n *document.Node) IDRule {
 		rule.AnyCase = rule.AnyCase || a.anyCase
 		proved = proved && (a.asks || a.assumed)
 	}
-	if rule.Kind == "email" && !proved {
+	if rule.Kind == "email" && !proved && !meantAsProof(n) {
 		key.Errorf("an e-mail address identifies a person only when it is verified").
 			Suggest("add `when: {PATH: true}` on a verified flag, or `verified: assumed`")
 	}
 	return rule
+}
+
+// meantAsProof tells whether a proof is written that could not be read, which has
+// been reported.
+func meantAsProof(n *document.Node) bool {
+	return slices.ContainsFunc(n.OneOrMore(), func(item *document.Node) bool {
+		if item.Kind() != document.Mapping {
+			return false
+		}
+		for _, f := range item.Fields() {
+			if near := document.Closest(f.Key.Text(), []string{"when", "verified"}); near != "" && near != f.Key.Text() {
+				return true
+			}
+		}
+		when, verified := item.Field("when"), item.Field("verified")
+		return when != nil && when.Kind() != document.Mapping || verified.Kind() == document.Scalar && verified.Text() != "assumed"
+	})
 }
 
 // setters compiles the members of one struct type that n names.
@@ -235,6 +252,8 @@ func (c *Compiler) setters(n *document.Node, typ reflect.Type, also ...string) [
 			all = append(all, c.setter(field, f.Value))
 		case f.Key.Text() == "identifiers":
 			f.Key.Errorf("identifiers stand under `ids`, not under `profile`")
+		case typ == reflect.TypeFor[Profile]():
+			document.UnknownMember(f.Key, "member", c.ProfileForm().Members())
 		default:
 			document.UnknownName(f.Key, "member", known)
 		}

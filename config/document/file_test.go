@@ -58,7 +58,7 @@ func TestReadFileFromAPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	go func() {
 		for range 10 {
 			_, _ = w.WriteString("provider: x\n")

@@ -48,6 +48,9 @@ func (f Form) Text(s string) string {
 }
 
 func canonicalText(s string) string {
+	if plainASCII(s) {
+		return s
+	}
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n':
@@ -61,9 +64,23 @@ func canonicalText(s string) string {
 	return strings.TrimSpace(norm.NFC.String(clean))
 }
 
+// plainASCII tells whether a text is in its form already, as most are: printable
+// ASCII with no white space around it.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+}
+
 // canonicalEmail drops no character from within an address: two that differ in a
 // control character are two, and only one of them is proved to be somebody's.
 func canonicalEmail(s string) string {
+	if plainASCII(s) && !strings.Contains(s, "xn--") && !strings.Contains(s, "XN--") && !strings.Contains(s, "Xn--") && !strings.Contains(s, "xN--") {
+		return strings.ToLower(s) // IDNA leaves such a domain as it is, or refuses it, which leaves it too
+	}
 	lower := strings.Map(lowerRune, norm.NFC.String(s))
 	address := strings.TrimSpace(norm.NFC.String(lower)) // ẖ is one character, H̱ is two
 	at := strings.LastIndexByte(address, '@')
@@ -331,6 +348,12 @@ var (
 // and the error nil. The error, for what is no number or lies outside the years 0
 // to 9999, holds none of the digits.
 func (e Epoch) Time(count Number) (at time.Time, present bool, err error) {
+	if n, err := strconv.ParseInt(string(count), 10, 64); err == nil && n > 0 && n < maxCount && count[0] != '+' {
+		if e == EpochMillis {
+			return time.UnixMilli(n).UTC(), true, nil
+		}
+		return time.Unix(n, 0).UTC(), true, nil
+	}
 	parts := decimal.FindStringSubmatch(string(count))
 	if parts == nil {
 		return time.Time{}, false, errNotNumber
@@ -371,6 +394,9 @@ func (e Epoch) Time(count Number) (at time.Time, present bool, err error) {
 	}
 	return at, !at.IsZero(), nil
 }
+
+// maxCount is in the year 9999 as seconds: what lies below needs no closer look.
+const maxCount = 253402300799
 
 // decimal is a JSON number, or the same in a text with zeros before it.
 var decimal = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)

@@ -32,7 +32,7 @@ type applying struct {
 	at     Cursor // of the record within the reply
 	record Record
 	notes  []Note
-	err   error // the first; it ends the run
+	err    error // the first; it ends the run
 }
 
 // fail ends the run; the first error counts.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -185,12 +186,23 @@ func countryByName(s string) (string, bool) {
 	if len(s) > maxCountryName {
 		return "", false
 	}
-	name := "=" + foldName(s) + ";"
-	if at := strings.Index(countryNames, name); at >= 2 && name != "=;" {
-		return countryNames[at-2 : at], true
-	}
-	return "", false
+	code, ok := countries()[foldName(s)]
+	return code, ok
 }
+
+// countries are the codes by the folded names: to look for a name in the text of all
+// of them took longer than to read a reply.
+var countries = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // made once, of a constant, and never changed
+	codes := map[string]string{}
+	for _, entry := range strings.FieldsFunc(countryNames, func(r rune) bool { return r == ';' || unicode.IsSpace(r) && r != ' ' }) {
+		if code, name, ok := strings.Cut(strings.TrimSpace(entry), "="); ok {
+			if _, first := codes[name]; !first {
+				codes[name] = code
+			}
+		}
+	}
+	return codes
+})
 
 const maxCountryName = 100
 
@@ -405,8 +417,7 @@ var decimal = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)
 const maxExponent = 1 << 30
 
 // countryNames are English names as CLDR and ISO 3166-1 have them, and a few that
-// people write, folded as foldName does. A text is searched as it stands: no
-// table is built for it, and there is none to share.
+// people write, folded as foldName does.
 const countryNames = `
 AD=andorra; AE=united arab emirates; AE=uae; AF=afghanistan; AG=antigua barbuda; AI=anguilla; AL=albania; AM=armenia; AO=angola; AQ=antarctica;
 AR=argentina; AS=american samoa; AT=austria; AU=australia; AW=aruba; AX=aland islands; AZ=azerbaijan; BA=bosnia herzegovina; BB=barbados;

@@ -180,6 +180,9 @@ func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool)
 	}
 	switch {
 	case a.path != nil:
+		if v, ok := a.path.single(at); ok {
+			return Absent(v) || emit(v)
+		}
 		for v := range a.path.Values(at) {
 			if !emit(v) {
 				return false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -286,6 +287,7 @@ func (d *Definition) check(r *Resolved) {
 	d.checkBody(n)
 	d.checkNobody(n)
 	d.checkSettings(r)
+	d.checkAssertion(n)
 	d.checkSecrets(r)
 }
 
@@ -427,6 +429,12 @@ func (d *Definition) optionalIdentifiers() []string {
 		kinds = append(kinds, c.want.refs("id")...)
 	}
 	return kinds
+}
+
+// RedactsAs tells whether both mask the same, which changes nothing of what is
+// asked and mapped, and so not the hash of a source.
+func (d *Definition) RedactsAs(other *Definition) bool {
+	return reflect.DeepEqual(d.redact, other.redact)
 }
 
 // Members are the profile's top-level members that the definition maps.

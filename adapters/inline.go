@@ -59,6 +59,11 @@ func inlineTestType() document.Type[inlineTest] {
 	return document.Type[inlineTest]{Form: typ.Called("test", "what is known, what must be sent, what comes back and what must be made of it"), Read: func(into *inlineTest, n *document.Node) {
 		*into = inlineTest{node: n, query: Query{IDs: map[string]string{}, Tenant: map[string]string{}}, with: Settings{}}
 		typ.Read(into, n)
+		for _, key := range []string{"request", "body"} {
+			if sent := n.Field(key); sent != nil && n.Field("reply") == nil {
+				sent.Key().Errorf("a test without a `reply` says that nothing is sent, and so has no `%s`", key).Suggest("state the reply, or remove the line")
+			}
+		}
 	}}
 }
 

@@ -405,6 +405,10 @@ func (s *Source) credentials(e *recordedCall) []string {
 		if tree, err := normalize.ParseJSON(e.body); err == nil {
 			all = append(all, fetch.token.Text(normalize.At(tree)))
 		}
+		if form, err := url.ParseQuery(string(e.sent)); err == nil && fetch.assertion != nil {
+			add(form.Get("assertion"))
+			add(form.Get("client_assertion"))
+		}
 	}
 	return all
 }

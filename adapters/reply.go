@@ -189,6 +189,7 @@ func (d *Definition) interpret(got received, lookup *Lookup, v *values, now time
 	if !d.allEqual(d.response.match, normalize.At(record), v) {
 		return fail(Mismatch, "the record is not the one asked for")
 	}
+	scope.Asked = d.asked(lookup, v)
 	mapped, notes, err := d.mapping.Apply(scope, now)
 	if err != nil {
 		return fail(Malformed, err.Error())
@@ -253,6 +254,18 @@ func (d *Definition) record(root *normalize.Cursor, lookup *Lookup, v *values) (
 		return nil, NotFound, "no record"
 	default:
 		return nil, Malformed, "no record where the definition expects it"
+	}
+}
+
+// asked tells of a kind of identifier that the lookup was sent with which value is
+// the one: who has several is asked for by any of them.
+func (d *Definition) asked(lookup *Lookup, v *values) func(kind string) func(value string) bool {
+	kinds := d.askedWith(lookup, v)
+	return func(kind string) func(value string) bool {
+		if !contains(kinds, kind) {
+			return nil
+		}
+		return func(value string) bool { return d.same(kind, value, v.query.IDs[kind]) }
 	}
 }
 

@@ -193,6 +193,11 @@ func TestTheSameIdentifier(t *testing.T) {
 		{"a GUID in another case", `{lookup: "https://h.example/{id.guid}", ids: {guid: guid}}`, `{"guid": "` + strings.ToUpper(guid) + `"}`, "ok guid=" + strings.ToUpper(guid)},
 		{"one of two differs", `{lookup: "https://h.example/{id.self}?u={id.username}", ids: {self: id, username: login}}`, `{"id": 1, "login": "joan"}`, other},
 		{"in the query that may be left out", `{query: {u: "{id.username}"}, ids: {username: login}}`, `{"login": "joan"}`, other},
+		{"the second of several addresses", `{lookup: "https://h.example/{id.email}", ids: {email: {path: mails, verified: assumed}}}`, `{"mails": ["joan@x.example", "JANE@x.example"]}`, "ok email=jane@x.example"},
+		{"none of several addresses", `{lookup: "https://h.example/{id.email}", ids: {email: {path: mails, verified: assumed}}}`, `{"mails": ["joan@x.example", "jim@x.example"]}`, other},
+		{"the first of several that were not asked for", `{ids: {self: id, email: {path: mails, verified: assumed}}}`, `{"id": 1, "mails": ["joan@x.example", "jane@x.example"]}`, "ok self=1 email=joan@x.example"},
+		{"a second address that is not verified", `{lookup: "https://h.example/{id.email}", ids: {email: [{path: mail, when: {proved: true}}, {path: other, when: {otherProved: true}}]}}`, `{"mail": "joan@x.example", "proved": true, "other": "jane@x.example", "otherProved": false}`, other},
+		{"no address", `{ids: {self: id, email: {path: mails, verified: assumed}}}`, `{"id": 1, "mails": ["@", "a@", "@b", "a b@c", "[email protected]", "n/a", "jane@x"]}`, "ok self=1 email=jane@x"},
 		{"in a query that was left out", `{query: {u: "{id.nick}"}, ids: {nick: login}}`, `{"login": "joan"}`, "ok nick=joan"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -38,6 +38,15 @@ func (d *Definition) Bind(name string, settings Settings, defaults Limits, own *
 			ReadLimits(&defaults, layer)
 		}
 	}
+	filled := d.filled(settings)
+	return &Source{
+		name: name, definition: d, limits: defaults, settings: filled, transport: transport, now: time.Now,
+		credential: newCredential(d.auth, filled, transport),
+	}
+}
+
+// filled are the settings that the definition uses, with its defaults.
+func (d *Definition) filled(settings Settings) Settings {
 	filled := Settings{}
 	for _, reference := range d.secrets {
 		filled[reference.Text()] = settings[reference.Text()]
@@ -49,10 +58,7 @@ func (d *Definition) Bind(name string, settings Settings, defaults Limits, own *
 			filled[s.Name] = NewSecret(s.Default)
 		}
 	}
-	return &Source{
-		name: name, definition: d, limits: defaults, settings: filled, transport: transport, now: time.Now,
-		credential: &credential{auth: d.auth, settings: filled, transport: transport},
-	}
+	return filled
 }
 
 // Members are the profile's top-level members that the source can give.

@@ -316,6 +316,25 @@ func (f *File) fill(s *source) {
 	for _, reference := range s.definition.Secrets() {
 		s.settings[reference.Text()], _ = f.secrets.resolve(reference)
 	}
+	s.checkKey()
+}
+
+// checkKey reports a private key or a certificate that signs no assertion, where
+// the file names it.
+func (s *source) checkKey() {
+	unfit := s.definition.CheckKey(s.settings)
+	if unfit == nil || s.wrong {
+		return
+	}
+	at := s.entry.with.Field(unfit.Name)
+	for _, reference := range s.definition.Secrets() {
+		if reference.Text() == unfit.Name {
+			at = reference
+		}
+	}
+	if at != nil { // else it is a default of the definition's own, which is told when it is used
+		at.Errorf("%v", unfit).Suggest("%s", unfit.Hint)
+	}
 }
 
 // forms says of each format of a setting what fits.
@@ -561,7 +580,7 @@ func (f *File) same(other *File, s *source) *source {
 		return nil
 	}
 	i := slices.IndexFunc(f.sources, func(old *source) bool {
-		return old.name == s.name && old.bound != nil && old.bound.Hash() == s.bound.Hash() && old.bound.Limits() == s.bound.Limits()
+		return old.name == s.name && old.bound != nil && old.bound.Hash() == s.bound.Hash() && old.bound.Limits() == s.bound.Limits() && old.definition.RedactsAs(s.definition)
 	})
 	if i < 0 {
 		return nil

@@ -218,6 +218,7 @@ func TestWhatAReloadKeeps(t *testing.T) {
 		{"another mapping", func(f folder) {
 			f.write("providers/people.yaml", strings.Replace(watchedPeople, "{displayName: name}", "{displayName: name, title: title}", 1))
 		}, false},
+		{"another mask", func(f folder) { f.write("providers/people.yaml", watchedPeople+"redact: [ssn]\n") }, false},
 		{"another limit", func(f folder) { f.write("gateway.yaml", watched+"limits: {timeout: 1s}\n") }, false},
 		{"another way out", func(f folder) { f.write("gateway.yaml", watched+"egress: {private: [people.example]}\n") }, false},
 		{"another name", func(f folder) {

@@ -233,6 +233,33 @@ func (s step) member(of map[string]any) (any, bool) {
 	return member, ok
 }
 
+// single is the one value at the path, nil where there is none; ok is false where
+// that takes a closer look, because of a list or of what is around. Most paths lead
+// from member to member, and most of them in any one reply to nothing.
+func (p Path) single(at *Cursor) (v any, ok bool) {
+	if p.outward > 0 {
+		return nil, false
+	}
+	v = at.Value
+	for i := range p.steps {
+		if p.steps[i].every {
+			return nil, false
+		}
+		switch value := v.(type) {
+		case map[string]any:
+			if v, ok = p.steps[i].member(value); !ok {
+				return nil, true
+			}
+		case []any, Ambiguous:
+			return nil, false
+		default:
+			return nil, true
+		}
+	}
+	_, isList := v.([]any)
+	return v, !isList
+}
+
 // reach follows the steps without remembering the way, and yields what stands at
 // the end of them as it is, null and lists included. It returns false when yield did.
 func reach(v any, steps []step, yield func(any) bool) bool {

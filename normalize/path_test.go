@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -689,4 +690,30 @@ func BenchmarkPath(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestSingleIsWhatValuesYields: the short way to a value says what the long way does.
+func TestSingleIsWhatValuesYields(t *testing.T) {
+	t.Parallel()
+	record, err := ParseJSON([]byte(`{"a": {"b": 1, "*": 2, "c": [{"d": 3}, {"d": 4}], "e": "", "f": null, "g": {}, "h": []}, "n": {"x": {"y": 5}, "z": {"y": 6}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"a.b", "a.*", `a["*"]`, "a.c.d", "a.c[1].d", "a.e", "a.f", "a.g", "a.h", "a.x", "x.y.z", "n.*.y", "n.x.y", ".", "a.b.c", "*", "a.e.x"} {
+		path, err := ParsePath(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, ok := path.single(At(record))
+		if !ok {
+			continue
+		}
+		var want []any
+		for value := range path.Values(At(record)) {
+			want = append(want, value)
+		}
+		if Absent(v) != (want == nil) || want != nil && (len(want) != 1 || !reflect.DeepEqual(want[0], v)) {
+			t.Errorf("%s: %v, and %v the long way", text, v, want)
+		}
+	}
 }

@@ -16,6 +16,10 @@ type Scope struct {
 	Body   any                 // the whole reply, as ParseJSON returns it
 	Data   any                 // the record within it
 
+	// Asked tells, for a kind of identifier that the reply was asked with, which
+	// value is the one that was asked for; nil for other kinds. May be nil.
+	Asked func(kind string) func(value string) bool
+
 	variables map[string]any          // for CEL, made on first use
 	results   map[*program]celOutcome // of what was evaluated before
 }
@@ -176,6 +180,9 @@ func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool)
 	}
 	switch {
 	case a.path != nil:
+		if v, ok := a.path.single(at); ok {
+			return Absent(v) || emit(v)
+		}
 		for v := range a.path.Values(at) {
 			if !emit(v) {
 				return false

@@ -76,10 +76,11 @@ type faker struct {
 	known  map[string]string // by the value, in lower case
 	taken  map[string]bool   // fakes in use
 	counts map[string]int    // of fakes by their form
+	kept   map[string]string // what became of a value that is no person's
 }
 
 func newFaker() *faker {
-	return &faker{known: map[string]string{}, taken: map[string]bool{}, counts: map[string]int{}}
+	return &faker{known: map[string]string{}, taken: map[string]bool{}, counts: map[string]int{}, kept: map[string]string{}}
 }
 
 // learn gives the values by which a person is called their fakes first, so that
@@ -271,7 +272,10 @@ func (f *faker) text(v, name string) string {
 	case messageWords.MatchString(word):
 		return message(f.within(v))
 	case kept(word, v):
-		return f.within(v)
+		if _, before := f.kept[v]; !before { // names that are met later change nothing of it
+			f.kept[v] = f.within(v)
+		}
+		return f.kept[v]
 	case fullWords.MatchString(word):
 		return f.full(v)
 	case intOnly.MatchString(v):

@@ -82,3 +82,16 @@ func TestFakeKeepsTheShape(t *testing.T) {
 		}
 	})
 }
+
+// A name that is met between two roles of one name makes them no two.
+func TestFakeKeepsRolesTheSame(t *testing.T) {
+	tree, err := normalize.ParseJSON([]byte(`{"roles": [{"name": "catalog:viewer"}], "serviceName": "catalog", "zRoles": ["catalog:viewer"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := draft.Fake(tree).(map[string]any)
+	first := object["roles"].([]any)[0].(map[string]any)["name"]
+	if second := object["zRoles"].([]any)[0]; first != second {
+		t.Errorf("%v is %v elsewhere", first, second)
+	}
+}

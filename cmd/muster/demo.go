@@ -22,7 +22,7 @@ import (
 	"muster/config"
 )
 
-//go:embed demo.gateway.yaml
+//go:embed demo.gateway.yaml.tmpl
 var demoGateway string
 
 //go:embed demo.welcome.txt

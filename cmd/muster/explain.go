@@ -22,7 +22,7 @@ func explainConfigCommand() *cobra.Command {
 			"value, and the line of the file or of a definition that says so, or that it is the default.\n" +
 			"Secrets are masked, and need not be there.",
 		Example: "  muster explain-config --config gateway.yaml\n" +
-			"  muster explain-config providers.numium.limits budget",
+			"  muster explain-config providers.okta.limits budget",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			keys := explained(path)
 			return keys, cobra.ShellCompDirectiveNoFileComp

@@ -61,7 +61,7 @@ func lookupCommand() *cobra.Command {
 			"The exit code is 0 when the profile is complete, 1 when a source failed or nothing could be\n" +
 			"asked, 2 when the file or the arguments are wrong, 3 when nobody knows the person.",
 		Example: "  muster lookup --tenant acme email:jane@acme.example\n" +
-			"  muster lookup --tenant acme --explain --sources csp,kobil email:jane@acme.example\n" +
+			"  muster lookup --tenant acme --explain --sources okta,github email:jane@acme.example\n" +
 			"  muster lookup --tenant acme --output json email:jane@acme.example | jq .data\n" +
 			"  muster lookup --tenant acme --save=drafts/ email:jane@acme.example",
 		Args: func(_ *cobra.Command, args []string) error {

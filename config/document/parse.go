@@ -25,7 +25,7 @@ func Read(name string, src []byte, problems *Problems) *Node {
 		}
 		return nil
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	decoder := yaml.NewDecoder(bytes.NewReader(versionDirective.ReplaceAll(src, []byte("$1#$2"))))
 	var root, more yaml.Node
 	switch err := decoder.Decode(&root); {
 	case errors.Is(err, io.EOF), err == nil && isNothing(&root):
@@ -56,6 +56,10 @@ func Read(name string, src []byte, problems *Problems) *Node {
 	}
 	return node
 }
+
+// versionDirective says what the file would be without it, and what the YAML
+// library takes for a promise that it cannot keep.
+var versionDirective = regexp.MustCompile(`^(\x{FEFF}?)%(YAML 1\.[12]\s)`)
 
 const notUTF8 = "the file is not UTF-8 text"
 

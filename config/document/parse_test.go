@@ -288,3 +288,14 @@ func TestSyntaxErrorsShowNoCredential(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A version that the file says of itself changes nothing.
+func TestVersionDirective(t *testing.T) {
+	for _, text := range []string{"%YAML 1.2\n---\nname: x\n", "\ufeff%YAML 1.1 # old\n---\nname: x\n"} {
+		var problems document.Problems
+		root := document.Read("f.yaml", []byte(text), &problems)
+		if err := problems.Err(); err != nil || root.Field("name").Text() != "x" || root.Field("name").Position() != "f.yaml:3:7" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

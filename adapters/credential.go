@@ -320,13 +320,13 @@ func (c *credential) tokenRequest(ctx context.Context, v *values) (*http.Request
 		if err != nil {
 			return nil, err
 		}
-		setBody(request, []byte(form), "application/x-www-form-urlencoded")
+		setBody(request, []byte(form), mediaForm)
 	case t.json != nil:
 		var content bytes.Buffer
 		if err := t.json.render(&content, v); err != nil {
 			return nil, err
 		}
-		setBody(request, content.Bytes(), "application/json")
+		setBody(request, content.Bytes(), mediaJSON)
 	}
 	if t.basic != nil {
 		if err := t.basic.set(request, v, true); err != nil {
@@ -346,8 +346,18 @@ func (c *credential) tokenRequest(ctx context.Context, v *values) (*http.Request
 // AuthType is how a credential is written: exactly one kind.
 func AuthType(c *normalize.Compiler) document.Type[auth] {
 	return document.Object(func() []document.Key[auth] { return authKeys(c) }).With(func(_ auth, n *document.Node) {
-		if n.Kind() == document.Mapping && len(n.Fields()) != 1 {
-			n.Errorf("exactly one auth kind is needed here, found %d", len(n.Fields()))
+		var known, found []string
+		for _, k := range authKeys(c) {
+			if known = append(known, k.Name); n.Kind() == document.Mapping && n.Field(k.Name) != nil {
+				found = append(found, k.Name)
+			}
+		}
+		switch {
+		case n.Kind() != document.Mapping:
+		case len(found) > 1:
+			n.Errorf("exactly one auth kind is needed here, found %d", len(found)).Suggest("keep one of: %s", strings.Join(found, ", "))
+		case len(n.Fields()) == 0:
+			n.Errorf("exactly one auth kind is needed here, found 0").Suggest("one of: %s", strings.Join(known, ", "))
 		}
 	})
 }

@@ -96,6 +96,7 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 func build(root *document.Node, problems *document.Problems, values secrets) *File {
 	var parts fileParts
 	document.Defaults(&parts, fileKeys())
+	root.IsA(Form())
 	concealBySound(root)
 	document.Decode(root, &parts, fileKeys())
 	parts.notes = append(parts.notes, limitsNotInForce(root)...)
@@ -122,6 +123,9 @@ func (f *File) checkListen(n *document.Node) {
 		if at := n.Field(l.key); at != nil && l.address != "" && !loopback(l.address) {
 			at.Errorf("without `callers` everybody who reaches %s may ask for everybody", l.address).Suggest("listen on loopback, for example %q", l.usual)
 		}
+	}
+	if at := n.Field("admin"); at != nil && f.Static.Listen.Admin == f.Static.Listen.Address && !strings.HasSuffix(f.Static.Listen.Admin, ":0") {
+		at.Errorf("both listeners have the address %s", f.Static.Listen.Admin).Suggest("give the admin listener a port of its own, for example %q", usual.Admin)
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
 }

@@ -37,8 +37,18 @@ type tokenRequest struct {
 // authType is how a credential is written: exactly one kind.
 func authType(c *normalize.Compiler) document.Type[auth] {
 	return document.Object(func() []document.Key[auth] { return authKeys(c) }).With(func(_ auth, n *document.Node) {
-		if n.Kind() == document.Mapping && len(n.Fields()) != 1 {
-			n.Errorf("exactly one auth kind is needed here, found %d", len(n.Fields()))
+		var known, found []string
+		for _, k := range authKeys(c) {
+			if known = append(known, k.Name); n.Kind() == document.Mapping && n.Field(k.Name) != nil {
+				found = append(found, k.Name)
+			}
+		}
+		switch {
+		case n.Kind() != document.Mapping:
+		case len(found) > 1:
+			n.Errorf("exactly one auth kind is needed here, found %d", len(found)).Suggest("keep one of: %s", strings.Join(found, ", "))
+		case len(n.Fields()) == 0:
+			n.Errorf("exactly one auth kind is needed here, found 0").Suggest("one of: %s", strings.Join(known, ", "))
 		}
 	})
 }

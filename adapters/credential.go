@@ -288,13 +288,13 @@ func (c *credential) tokenRequest(ctx context.Context, v *values) (*http.Request
 		if err != nil {
 			return nil, err
 		}
-		setBody(request, []byte(form), "application/x-www-form-urlencoded")
+		setBody(request, []byte(form), mediaForm)
 	case t.json != nil:
 		var content bytes.Buffer
 		if err := t.json.render(&content, v); err != nil {
 			return nil, err
 		}
-		setBody(request, content.Bytes(), "application/json")
+		setBody(request, content.Bytes(), mediaJSON)
 	}
 	if t.basic != nil {
 		if err := t.basic.set(request, v, true); err != nil {

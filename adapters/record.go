@@ -169,7 +169,7 @@ func (s *Source) Exchanges(r *Recorder) []Exchange {
 			x.Failed = hide.Replace(e.err.Error())
 		}
 		if !e.token {
-			x.Sent, x.Body = s.shownBody(e.sent, hide), s.shownBody(e.body, hide)
+			x.Sent, x.Body = s.shownSent(e, hide), s.shownBody(e.body, hide)
 		}
 		shown = append(shown, x)
 	}
@@ -235,6 +235,24 @@ func (s *Source) shownHeader(header http.Header, hide *strings.Replacer) []strin
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// shownSent is the body of a request; of a form, as an object of its parameters.
+func (s *Source) shownSent(e *recordedCall, hide *strings.Replacer) string {
+	if e.request.Header.Get("Content-Type") != mediaForm {
+		return s.shownBody(e.sent, hide)
+	}
+	tree, err := bodyTree(mediaForm, e.sent)
+	parameters, ok := tree.(map[string]any)
+	if err != nil || !ok {
+		return ""
+	}
+	for name := range parameters {
+		if soundsSecret.MatchString(name) {
+			parameters[name] = masked
+		}
+	}
+	return jsonText(shownTree(parameters, hide), "  ")
 }
 
 // shownBody lays a body out, masked. What is not JSON is not shown: nobody knows

@@ -121,6 +121,21 @@ func (s *Source) Yields() []string {
 	return kinds
 }
 
+// Vouches tells whether the source yields a kind of identifier, and every value of
+// it under a condition: an address then that it has verified.
+func (s *Source) Vouches(kind string) bool {
+	yields := false
+	for _, rule := range s.definition.mapping.IDs() {
+		if rule.Kind == kind {
+			yields = true
+			if !rule.Verified {
+				return false
+			}
+		}
+	}
+	return yields
+}
+
 // Choose returns the kinds of identifiers that shape the lookup that is sent with
 // what is known: the first whose identifiers are at hand and fit their places.
 // Where none of them fits, used is what the first of them would take, and Check

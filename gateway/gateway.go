@@ -28,13 +28,15 @@ type Options struct {
 type Gateway struct {
 	live  atomic.Pointer[Live]
 	cache *cache.Cache[kept]
+	links *cache.Cache[group] // that were learned
 	tel   *telemetry
 }
 
 // New makes a gateway that answers by the configuration.
 func New(live *Live, o Options) (*Gateway, error) {
+	const linksShare = 8 // of the memory
 	records, err := cache.New(cache.Options[kept]{
-		MaxBytes: o.CacheBytes,
+		MaxBytes: o.CacheBytes - o.CacheBytes/linksShare,
 		Cost:     cost,
 		Forgive:  func(err error) bool { return adapters.FaultOf(err).Kind.Traits().StaleServe },
 		Jitter:   0.1,
@@ -42,10 +44,16 @@ func New(live *Live, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{cache: records}
+	links, err := cache.New(cache.Options[group]{MaxBytes: o.CacheBytes / linksShare, Cost: groupCost, Jitter: 0.1})
+	if err != nil {
+		records.Close()
+		return nil, err
+	}
+	g := &Gateway{cache: records, links: links}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
+		links.Close()
 		return nil, err
 	}
 	return g, nil
@@ -55,6 +63,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 func (g *Gateway) Close() {
 	g.tel.close()
 	g.cache.Close()
+	g.links.Close()
 }
 
 // Swap puts another configuration in force. Lookups under way end with the one
@@ -76,18 +85,25 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	defer span.End()
 
 	known, links := live.resolve(asked)
-	steps := plan(live, asked, known)
-	if unusable(steps, asked.kind) {
+	chain := g.remembering(ctx, live, asked, known, q.Want)
+	if unusable(chain.steps, asked.kind) {
 		return Answer{}, &RequestError{
 			Status: http.StatusBadRequest, Title: "Bad request.",
 			Reason:     "The identifier cannot be what the sources that use it expect.",
 			Resolution: "Check the form of the value after " + asked.kind + ":.",
 		}
 	}
-	slots := g.run(ctx, live, asked, steps, q.Want)
+	slots := g.run(ctx, live, chain, q.Want)
+	if chain.outdated() { // what was learned is not so any more: find it out anew, from what the sources say
+		g.forget(chain)
+		chain = plan(live, asked, known)
+		slots = g.run(ctx, live, chain, q.Want)
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	asked.id = chain.identity(slots)
+	g.learn(chain, slots, asked.id)
 	answer := assemble(live, q, asked, parts(slots, links), slots, time.Now().UTC())
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
@@ -98,19 +114,31 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 
 // resolve is all that is known of the person before any source is asked: what
 // the caller said and what the operator's links add to it.
-func (l *Live) resolve(a asked) (known map[string]string, links []normalize.Identifier) {
-	known = map[string]string{a.kind: a.value}
+func (l *Live) resolve(a asked) (known []claim, links []normalize.Identifier) {
+	known = []claim{{kind: a.kind, value: a.value, trust: Own, source: beforeAll}}
 	if l.Links == nil {
 		return known, nil
 	}
 	linked := l.Links.Find(a.tenant.Name, a.kind, a.value)
 	for _, kind := range slices.Sorted(maps.Keys(linked)) {
 		links = append(links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if _, said := known[kind]; !said {
-			known[kind] = linked[kind]
+		if kind != a.kind {
+			known = append(known, claim{kind: kind, value: linked[kind], trust: Pinned, source: beforeAll})
 		}
 	}
 	return known, links
+}
+
+// remembering plans with what was learned in earlier lookups, unless the caller will
+// have nothing that is kept.
+func (g *Gateway) remembering(ctx context.Context, l *Live, a asked, known []claim, want cache.Want) *chain {
+	if want.NoCache {
+		return plan(l, a, known)
+	}
+	learned, id := g.recall(ctx, l, a)
+	c := plan(l, a, slices.Concat(known, learned))
+	c.id = id
+	return c
 }
 
 // parts are the records of the sources that have one, in their order, and what

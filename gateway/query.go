@@ -90,6 +90,7 @@ type asked struct {
 	fields *normalize.Selection // nil for all
 	only   []string             // sources; nil for all
 	caller *adapters.Caller     // nil where nobody is known
+	id     string               // of the person, once that is known
 }
 
 // UnknownTenant refuses a tenant that is not configured. It is called by its name

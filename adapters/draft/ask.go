@@ -31,6 +31,7 @@ var (
 	versionSegment  = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)*$`)
 	placeholderForm = regexp.MustCompile(`\{([^{}]*)\}`)
 	ownPlaceholder  = regexp.MustCompile(`^(id|tenant|settings)\.([A-Za-z0-9][A-Za-z0-9_-]*)(?::([a-z]+))?$`)
+	extensionOnly   = regexp.MustCompile(`\.json$`)
 )
 
 // wantedOf are the texts of an address that may be somebody's.
@@ -175,10 +176,12 @@ func (g *guess) pathText(a *asking, path string) (string, error) {
 		if err != nil {
 			return "", errors.New("the address has a percent sign that encodes nothing")
 		}
-		text, err := g.place(a, plain, before, segment)
+		extension := extensionOnly.FindString(plain) // GET /users/42.json
+		text, err := g.place(a, strings.TrimSuffix(plain, extension), before, strings.TrimSuffix(segment, extension))
 		if err != nil {
 			return "", err
 		}
+		text += extension
 		written = append(written, text)
 		before = fold(plain)
 	}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/adapters"
 	"muster/adapters/catalog"
@@ -41,7 +42,8 @@ type File struct {
 type source struct {
 	entry      *entry
 	name       string
-	plain      *adapters.Resolved // as the definition's own file has it
+	plain      *adapters.Resolved          // as the definition's own file has it
+	own        func() *adapters.Definition // plain, compiled; for its tests, which know nothing of the entry
 	definition *adapters.Definition
 	settings   adapters.Settings
 	transport  http.RoundTripper
@@ -236,6 +238,12 @@ func (f *File) bindSource(e *entry, libraries []adapters.Library, problems *docu
 	s := &source{entry: e, name: name, plain: resolved, settings: adapters.Settings{}}
 	resolved = resolved.With(e.node)
 	s.definition = adapters.Compile(resolved)
+	s.own = sync.OnceValue(func() *adapters.Definition {
+		if resolved.Merged == s.plain.Merged { // the entry writes nothing over it
+			return s.definition
+		}
+		return adapters.Compile(s.plain)
+	})
 	if e.name != nil {
 		s.name = e.name.Text()
 	}

@@ -24,7 +24,7 @@ func (f *File) Definition(name string) (d *adapters.Definition, path string, own
 	}
 	s := f.sources[i]
 	path = s.plain.Own.File()
-	return adapters.Compile(s.plain), path, path == filepath.Join(filepath.Dir(f.root.File()), "providers", s.entry.use.Text()+".yaml")
+	return s.own(), path, path == filepath.Join(filepath.Dir(f.root.File()), "providers", s.entry.use.Text()+".yaml")
 }
 
 // AppendTest writes an inline test (one item under `tests`, without indentation)

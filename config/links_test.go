@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/config"
+	"muster/gateway"
 )
 
 // YAML and CSV say the same.
@@ -35,12 +36,21 @@ func TestLinks(t *testing.T) {
 			t.Setenv("MUSTER_TEST_SHIFT", "x")
 			links := live(t, withLinks(t, name)).Links
 			for _, tt := range tests {
-				if diff := cmp.Diff(tt.want, links.Find(tt.tenant, tt.kind, tt.value)); diff != "" {
+				if diff := cmp.Diff(tt.want, find(t, links, tt.tenant, tt.kind, tt.value)); diff != "" {
 					t.Errorf("%s: %s %s (-want +got):\n%s", tt.tenant, tt.kind, tt.value, diff)
 				}
 			}
 		})
 	}
+}
+
+func find(t *testing.T, links gateway.Links, tenant, kind, value string) map[string]string {
+	t.Helper()
+	ids, err := links.Find(t.Context(), tenant, kind, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
 }
 
 // withLinks is the example with another file of links.
@@ -66,7 +76,7 @@ func TestCSVOfOtherPrograms(t *testing.T) {
 				"providers/people.yaml": definition("people", "https://people.example.com/{id.email}"),
 				"links.csv":             content,
 			})
-			got := live(t, load(t, dir)).Links.Find("acme", "people", "1")
+			got := find(t, live(t, load(t, dir)).Links, "acme", "people", "1")
 			if diff := cmp.Diff(map[string]string{"email": "jane@acme.example", "people": "1"}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -3,9 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -75,8 +73,11 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
-	known, links := live.resolve(asked)
-	steps := plan(live, asked, known)
+	ctx, cancel := context.WithTimeout(ctx, live.Budget)
+	defer cancel()
+	person := live.resolve(ctx, asked, q.Want.Until)
+	steps := plan(live, asked, person.known)
+	person.unresolved(steps)
 	if unusable(steps, asked.kind) {
 		return Answer{}, &RequestError{
 			Status: http.StatusBadRequest, Title: "Bad request.",
@@ -84,33 +85,16 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 			Resolution: "Check the form of the value after " + asked.kind + ":.",
 		}
 	}
-	slots := g.run(ctx, live, asked, steps, q.Want)
+	slots := append(g.run(ctx, live, asked, steps, q.Want), person.slots()...)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
-	answer := assemble(live, q, asked, parts(slots, links), slots, time.Now().UTC())
+	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}
 	g.tel.endLookup(ctx, span, &answer)
 	return answer, nil
-}
-
-// resolve is all that is known of the person before any source is asked: what
-// the caller said and what the operator's links add to it.
-func (l *Live) resolve(a asked) (known map[string]string, links []normalize.Identifier) {
-	known = map[string]string{a.kind: a.value}
-	if l.Links == nil {
-		return known, nil
-	}
-	linked := l.Links.Find(a.tenant.Name, a.kind, a.value)
-	for _, kind := range slices.Sorted(maps.Keys(linked)) {
-		links = append(links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if _, said := known[kind]; !said {
-			known[kind] = linked[kind]
-		}
-	}
-	return known, links
 }
 
 // parts are the records of the sources that have one, in their order, and what

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ type database struct {
 	begin   string                                      // what a transaction that writes begins with; others may read meanwhile
 	migrate string                                      // the same, for one that makes the table
 	exists  string                                      // how many such tables there are
+	place   func(n int) string                          // the nth placeholder, where there are many
 	missing func() bool                                 // there is no database at all
 	create  func(ctx context.Context, db *sql.DB) error // what there must be before a table
 }
@@ -72,6 +74,7 @@ func newPostgres(a Address) (*database, error) {
 		begin:   "LOCK TABLE muster_links IN SHARE ROW EXCLUSIVE MODE",
 		migrate: "SELECT pg_advisory_xact_lock(7741630279)",
 		exists:  "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = 'muster_links_schema' AND schemaname = ANY (current_schemas(false))",
+		place:   func(n int) string { return "$" + strconv.Itoa(n) },
 		missing: func() bool { return false },
 		create:  func(context.Context, *sql.DB) error { return nil },
 		open: func() (*sql.DB, error) {
@@ -91,7 +94,9 @@ func newSQLite(a Address) *database {
 	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(a.path)}).EscapedPath() + "?" + options.Encode()
 	return &database{
 		folder: "migrations/sqlite",
+		begin:  "PRAGMA cache_size = -65536", // KiB: a long import goes through all of the file's pages
 		exists: "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'muster_links_schema'",
+		place:  func(int) string { return "?" }, // of one with a number SQLite looks for the name
 		missing: func() bool {
 			_, err := os.Stat(a.path)
 			return errors.Is(err, fs.ErrNotExist)

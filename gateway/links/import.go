@@ -1,11 +1,11 @@
 package links
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,6 +41,10 @@ type Conflict struct {
 
 // key is where an identifier is looked for.
 type key struct{ tenant, kind, folded string }
+
+func (k key) compare(other key) int {
+	return cmp.Or(cmp.Compare(k.tenant, other.tenant), cmp.Compare(k.kind, other.kind), cmp.Compare(k.folded, other.folded))
+}
 
 // row is what the table has of an identifier.
 type row struct{ person, value string }
@@ -94,7 +98,7 @@ func (s *Store) importInto(ctx context.Context, db *sql.DB, people []Person, how
 	if how.DryRun {
 		return imported, nil, nil
 	}
-	if err := change.write(ctx, tx, planned.rows, how); err != nil {
+	if err := s.database.write(ctx, tx, change, planned.rows, how); err != nil {
 		return Imported{}, nil, err
 	}
 	return imported, nil, tx.Commit()
@@ -219,14 +223,15 @@ func (t rows) to(after rows) change {
 			c.added = append(c.added, k)
 		}
 	}
+	slices.SortFunc(c.added, key.compare) // as indexes grow best
 	return c
 }
 
 // together is how many rows one statement takes: enough that the way to the
 // database does not count, and fewer placeholders than either database allows.
-const together = 500
+const together = 200
 
-func (c change) write(ctx context.Context, tx *sql.Tx, after rows, how Import) error {
+func (d *database) write(ctx context.Context, tx *sql.Tx, c change, after rows, how Import) error {
 	done, of := 0, len(c.gone)+len(c.added)
 	tell := func(n int) {
 		if done += n; how.Progress != nil {
@@ -238,7 +243,7 @@ func (c change) write(ctx context.Context, tx *sql.Tx, after rows, how Import) e
 		for _, k := range some {
 			args = append(args, k.tenant, k.kind, k.folded)
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM muster_links WHERE (tenant, kind, folded) IN (VALUES "+places(len(some), 3)+")", args...); err != nil { //nolint:gosec // placeholders alone are put in
+		if _, err := tx.ExecContext(ctx, "DELETE FROM muster_links WHERE (tenant, kind, folded) IN (VALUES "+d.places(len(some), 3)+")", args...); err != nil { //nolint:gosec // placeholders alone are put in
 			return err
 		}
 		tell(len(some))
@@ -249,7 +254,7 @@ func (c change) write(ctx context.Context, tx *sql.Tx, after rows, how Import) e
 		for _, k := range some {
 			args = append(args, k.tenant, after[k].person, k.kind, k.folded, after[k].value, now, how.Note)
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO muster_links (tenant, person, kind, folded, value, created_at, note) VALUES "+places(len(some), 7), args...); err != nil { //nolint:gosec // placeholders alone are put in
+		if _, err := tx.ExecContext(ctx, "INSERT INTO muster_links (tenant, person, kind, folded, value, created_at, note) VALUES "+d.places(len(some), 7), args...); err != nil { //nolint:gosec // placeholders alone are put in
 			return err
 		}
 		tell(len(some))
@@ -258,7 +263,7 @@ func (c change) write(ctx context.Context, tx *sql.Tx, after rows, how Import) e
 }
 
 // places are the placeholders of some rows: ($1, $2), ($3, $4).
-func places(n, columns int) string {
+func (d *database) places(n, columns int) string {
 	var b strings.Builder
 	for i := range n * columns {
 		switch {
@@ -269,7 +274,7 @@ func places(n, columns int) string {
 		default:
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "$%d", i+1)
+		b.WriteString(d.place(i + 1))
 	}
 	return b.String() + ")"
 }

@@ -8,4 +8,4 @@ CREATE TABLE muster_links (
     note       TEXT NOT NULL,
     PRIMARY KEY (tenant, kind, folded),
     UNIQUE (tenant, person, kind)
-) WITHOUT ROWID;
+);

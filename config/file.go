@@ -181,9 +181,6 @@ func limitsNotInForce(root *document.Node) []string {
 			notes = append(notes, "`limits."+name+"` is read and checked, but not in force in this version")
 		}
 	}
-	if root.Field("budget").Field("waves") != nil {
-		notes = append(notes, "`budget.waves` is read and checked, but not in force in this version: a source is asked with what the caller says and the links know")
-	}
 	return notes
 }
 

@@ -100,6 +100,7 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 func build(root *document.Node, problems *document.Problems, values secrets) *File {
 	var parts fileParts
 	document.Defaults(&parts, fileKeys())
+	root.IsA(Form())
 	concealBySound(root)
 	concealTable(root)
 	document.Decode(root, &parts, fileKeys())
@@ -127,6 +128,9 @@ func (f *File) checkListen(n *document.Node) {
 		if at := n.Field(l.key); at != nil && l.address != "" && !loopback(l.address) {
 			at.Errorf("without `callers` everybody who reaches %s may ask for everybody", l.address).Suggest("listen on loopback, for example %q", l.usual)
 		}
+	}
+	if at := n.Field("admin"); at != nil && f.Static.Listen.Admin == f.Static.Listen.Address && !strings.HasSuffix(f.Static.Listen.Admin, ":0") {
+		at.Errorf("both listeners have the address %s", f.Static.Listen.Admin).Suggest("give the admin listener a port of its own, for example %q", usual.Admin)
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
 }
@@ -316,6 +320,25 @@ func (f *File) fill(s *source) {
 	}
 	for _, reference := range s.definition.Secrets() {
 		s.settings[reference.Text()], _ = f.secrets.resolve(reference)
+	}
+	s.checkKey()
+}
+
+// checkKey reports a private key or a certificate that signs no assertion, where
+// the file names it.
+func (s *source) checkKey() {
+	unfit := s.definition.CheckKey(s.settings)
+	if unfit == nil || s.wrong {
+		return
+	}
+	at := s.entry.with.Field(unfit.Name)
+	for _, reference := range s.definition.Secrets() {
+		if reference.Text() == unfit.Name {
+			at = reference
+		}
+	}
+	if at != nil { // else it is a default of the definition's own, which is told when it is used
+		at.Errorf("%v", unfit).Suggest("%s", unfit.Hint)
 	}
 }
 
@@ -535,7 +558,7 @@ func (f *File) bind(s *source) *adapters.Source {
 // file before, when not nil, a source that is the same keeps its breaker, its
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
-	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total}
+	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves}
 	switch {
 	case f.links != nil:
 		live.Links = f.links

@@ -21,7 +21,7 @@ type Links interface {
 // resolved is all that is known of the person before any source is asked: what
 // the caller said, and what the operator's links add to it.
 type resolved struct {
-	known  map[string]string
+	known  []claim
 	links  []normalize.Identifier
 	failed *adapters.Fault // why the links could not be asked
 	took   time.Duration
@@ -29,7 +29,7 @@ type resolved struct {
 
 // resolve asks the links, at most until the caller stops waiting.
 func (l *Live) resolve(ctx context.Context, a asked, until time.Time) resolved {
-	r := resolved{known: map[string]string{a.kind: a.value}}
+	r := resolved{known: []claim{{kind: a.kind, value: a.value, trust: Own, source: beforeAll}}}
 	if l.Links == nil {
 		return r
 	}
@@ -43,24 +43,11 @@ func (l *Live) resolve(ctx context.Context, a asked, until time.Time) resolved {
 	r.failed, r.took = adapters.FaultOf(err), time.Since(begin)
 	for _, kind := range slices.Sorted(maps.Keys(linked)) {
 		r.links = append(r.links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if _, said := r.known[kind]; !said {
-			r.known[kind] = linked[kind]
+		if kind != a.kind {
+			r.known = append(r.known, claim{kind: kind, value: linked[kind], trust: Pinned, source: beforeAll})
 		}
 	}
 	return r
-}
-
-// unresolved makes failures of what would be unlinked, where the links that may
-// have known better could not be asked.
-func (r resolved) unresolved(steps []step) {
-	if r.failed == nil {
-		return
-	}
-	for i := range steps {
-		if s := &steps[i]; s.skip == Unlinked {
-			s.skip, s.fault = "", adapters.Fail(adapters.Unresolved, "the links could not be asked", nil)
-		}
-	}
 }
 
 // slots are that of the links where they failed: they are told of as a source is
@@ -80,6 +67,7 @@ func (linksUpstream) Needs() [][]string                              { return ni
 func (linksUpstream) TenantNeeds() []string                          { return nil }
 func (linksUpstream) Yields() []string                               { return nil }
 func (linksUpstream) Members() []string                              { return []string{"identifiers"} }
+func (linksUpstream) Vouches(string) bool                            { return false }
 func (linksUpstream) AsCaller() bool                                 { return false }
 func (linksUpstream) Choose(adapters.Query) (used, missing []string) { return nil, nil }
 func (linksUpstream) Check(adapters.Query) *adapters.Fault           { return nil }

@@ -15,15 +15,18 @@ import (
 // requests, and where each member comes from.
 func (l *lookup) writeExplanation(b *strings.Builder) {
 	l.heading(b, "Plan")
-	var asked []string
 	sources := l.answer.Sources[:len(l.recorders)] // links that fail stand behind them
-	for _, s := range sources {
-		if s.From != "" {
-			asked = append(asked, s.Source)
+	for wave := 1; ; wave++ {
+		var asked []string
+		for _, s := range sources {
+			if s.From != "" && s.Wave == wave {
+				asked = append(asked, s.Source)
+			}
 		}
-	}
-	if len(asked) > 0 { // every source is asked with what is known at the beginning
-		fmt.Fprintf(b, "  wave 1     %s\n", strings.Join(asked, ", "))
+		if asked == nil {
+			break
+		}
+		fmt.Fprintf(b, "  wave %-5d %s\n", wave, strings.Join(asked, ", "))
 	}
 	for i, s := range sources {
 		if s.From == "" {

@@ -55,12 +55,7 @@ func told(cmd *cobra.Command, err error) error {
 
 // run is main with an exit code.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the process at once: the first asks it to finish.
-	context.AfterFunc(ctx, stop)
-
-	err := rootCommand().ExecuteContext(ctx)
+	err := rootCommand().ExecuteContext(context.Background())
 	var code exitError
 	var mistake *mistakeError
 	switch {
@@ -75,6 +70,15 @@ func run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitWrong
 	}
+}
+
+// untilStopped is the context of a command that runs until it is told to stop: a
+// signal asks it to finish, and a second one ends the process at once. The other
+// commands end at the first, as programs do.
+func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func rootCommand() *cobra.Command {

@@ -31,7 +31,9 @@ func serveCommand() *cobra.Command {
 			"  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 muster serve -c gateway.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), path, drain, newLog(cmd.ErrOrStderr()))
+			ctx, stop := untilStopped(cmd.Context())
+			defer stop()
+			return serve(ctx, path, drain, newLog(cmd.ErrOrStderr()))
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "gateway.yaml", "the gateway's file")

@@ -379,7 +379,7 @@ func linksRemoveCommand() *cobra.Command {
 			"It holds from the moment that the command ends, for every gateway at this table. Nothing is\n" +
 			"asked; what was removed is printed, as a file that `muster links import` reads.",
 		Example: "  muster links remove --tenant acme email:jane@acme.example\n" +
-			"  muster links remove -t acme numium:256 --whole-person",
+			"  muster links remove -t acme email:jane@acme.example --whole-person",
 		Args: oneArgument("one identifier is removed", "write KIND:VALUE, for example email:jane@acme.example"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.tenant == "" {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
 
 	"muster/config/document"
@@ -41,7 +42,8 @@ type tokenRequest struct {
 	headers   []parameter
 	token     normalize.Paths
 	expiresIn normalize.Paths
-	exchange  *exchange // the caller's token is its subject
+	exchange  *exchange  // the caller's token is its subject
+	assertion *assertion // what we sign for it
 }
 
 // tokenless is how long a token is kept whose reply states no lifetime.
@@ -57,10 +59,19 @@ type credential struct {
 	auth      auth
 	settings  Settings
 	transport http.RoundTripper
+	signer    func() (jose.Signer, error) // of the assertions, where there are any
 
 	flight singleflight.Group
 	mu     sync.Mutex
 	kept   map[string]*token // by whose they are: one caller's are never another's
+}
+
+func newCredential(a auth, settings Settings, transport http.RoundTripper) *credential {
+	c := &credential{auth: a, settings: settings, transport: transport}
+	if a.fetch != nil && a.fetch.assertion != nil {
+		c.signer = sync.OnceValues(func() (jose.Signer, error) { return a.fetch.assertion.signer(settings) })
+	}
+	return c
 }
 
 type token struct {
@@ -200,7 +211,13 @@ func (c *credential) forget(caller *Caller, refused string) {
 }
 
 func (c *credential) fetch(ctx context.Context, caller *Caller) (string, error) {
-	request, err := c.tokenRequest(markToken(ctx), caller)
+	v := values{query: Query{Caller: caller}, settings: c.settings}
+	if c.auth.fetch.assertion != nil {
+		if err := c.assert(&v); err != nil {
+			return "", Fail(Misconfigured, "an assertion cannot be signed: "+err.Error(), err)
+		}
+	}
+	request, err := c.tokenRequest(markToken(ctx), &v)
 	if err != nil {
 		return "", Fail(Misconfigured, "the token request is incomplete", err)
 	}
@@ -272,10 +289,23 @@ func tokenLifetime(expiresIn string) time.Duration {
 	return lifetime - min(30*time.Second, lifetime/10)
 }
 
-func (c *credential) tokenRequest(ctx context.Context, caller *Caller) (*http.Request, error) {
-	v := values{query: Query{Caller: caller}, settings: c.settings}
+// assert signs the assertion of one token request.
+func (c *credential) assert(v *values) error {
+	signer, err := c.signer()
+	if err != nil {
+		return err
+	}
+	address, err := c.auth.fetch.endpoint.url(v, nil)
+	if err != nil {
+		return err
+	}
+	v.assertion, err = c.auth.fetch.assertion.sign(signer, v, address.String())
+	return err
+}
+
+func (c *credential) tokenRequest(ctx context.Context, v *values) (*http.Request, error) {
 	t := c.auth.fetch
-	address, err := t.endpoint.url(&v, t.query)
+	address, err := t.endpoint.url(v, t.query)
 	if err != nil {
 		return nil, err
 	}
@@ -286,25 +316,25 @@ func (c *credential) tokenRequest(ctx context.Context, caller *Caller) (*http.Re
 	}).WithContext(ctx)
 	switch {
 	case t.form != nil:
-		form, err := renderQuery(&v, t.form)
+		form, err := renderQuery(v, t.form)
 		if err != nil {
 			return nil, err
 		}
-		setBody(request, []byte(form), "application/x-www-form-urlencoded")
+		setBody(request, []byte(form), mediaForm)
 	case t.json != nil:
 		var content bytes.Buffer
-		if err := t.json.render(&content, &v); err != nil {
+		if err := t.json.render(&content, v); err != nil {
 			return nil, err
 		}
-		setBody(request, content.Bytes(), "application/json")
+		setBody(request, content.Bytes(), mediaJSON)
 	}
 	if t.basic != nil {
-		if err := t.basic.set(request, &v, true); err != nil {
+		if err := t.basic.set(request, v, true); err != nil {
 			return nil, err
 		}
 	}
 	for _, h := range t.headers {
-		text, err := h.value.render(&v, clean)
+		text, err := h.value.render(v, clean)
 		if err != nil {
 			return nil, err
 		}
@@ -316,8 +346,18 @@ func (c *credential) tokenRequest(ctx context.Context, caller *Caller) (*http.Re
 // AuthType is how a credential is written: exactly one kind.
 func AuthType(c *normalize.Compiler) document.Type[auth] {
 	return document.Object(func() []document.Key[auth] { return authKeys(c) }).With(func(_ auth, n *document.Node) {
-		if n.Kind() == document.Mapping && len(n.Fields()) != 1 {
-			n.Errorf("exactly one auth kind is needed here, found %d", len(n.Fields()))
+		var known, found []string
+		for _, k := range authKeys(c) {
+			if known = append(known, k.Name); n.Kind() == document.Mapping && n.Field(k.Name) != nil {
+				found = append(found, k.Name)
+			}
+		}
+		switch {
+		case n.Kind() != document.Mapping:
+		case len(found) > 1:
+			n.Errorf("exactly one auth kind is needed here, found %d", len(found)).Suggest("keep one of: %s", strings.Join(found, ", "))
+		case len(n.Fields()) == 0:
+			n.Errorf("exactly one auth kind is needed here, found 0").Suggest("one of: %s", strings.Join(known, ", "))
 		}
 	})
 }
@@ -358,15 +398,16 @@ func authKeys(c *normalize.Compiler) []document.Key[auth] {
 		}},
 		document.Of("header", "headers of the upstream's own", headers(inAuth()), func(a *auth) *[]parameter { return &a.send }),
 		document.Of("basic", "user name and password (RFC 7617)", document.Pointer(document.Object(basicKeys)), func(a *auth) **basicAuth { return &a.basic }),
-		grantKey("client_credentials", "OAuth 2.0 client credentials (RFC 6749, 4.4)", func() []document.Key[grant] {
-			return append(grantKeys(), clientSecretKey().Must())
+		grantKey("client_credentials", "client_credentials", "OAuth 2.0 client credentials (RFC 6749, 4.4)", func() []document.Key[grant] {
+			return append(grantKeys(), clientKeys(clientSecretKey().UnlessGiven("assertion"))...)
 		}),
-		grantKey("password", "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", func() []document.Key[grant] {
-			return append(grantKeys(), clientSecretKey(), // which a public client has not
+		grantKey("password", "password", "OAuth 2.0 resource owner password credentials (RFC 6749, 4.3), for upstreams that offer nothing better", func() []document.Key[grant] {
+			return append(append(grantKeys(), clientKeys(clientSecretKey())...), // which a public client has not
 				document.Of("username", "of the account that looks people up", authTemplate(), func(g *grant) *template { return &g.username }).Must(),
 				document.Of("password", "of that account", authTemplate(), func(g *grant) *template { return &g.password }).Must(),
 			)
 		}),
+		jwtBearerKey(),
 		callerKey(),
 		exchangeKey(),
 		apiTokenKey(c),
@@ -381,12 +422,16 @@ func basicKeys() []document.Key[basicAuth] {
 }
 
 // grantKey is an auth kind that asks a token endpoint by an OAuth 2.0 grant.
-func grantKey(name, about string, keys func() []document.Key[grant]) document.Key[auth] {
+func grantKey(name, grantType, about string, keys func() []document.Key[grant]) document.Key[auth] {
 	typ := document.Object(keys)
 	return document.Key[auth]{Name: name, About: about, Form: typ.Form, Read: func(a *auth, n *document.Node) {
 		var g grant
 		typ.Read(&g, n)
-		a.fetch, a.send = g.request(name), sendBearer()
+		g.checkClient(n, grantType)
+		a.fetch, a.send = g.request(grantType), sendBearer()
+		if params := n.Field("params"); g.assertion != nil {
+			checkAssertionParams(params)
+		}
 		for _, p := range g.params {
 			a.fetch.form = replaced(a.fetch.form, p)
 		}
@@ -410,6 +455,7 @@ type grant struct {
 	style                            string
 	params                           []parameter
 	exchange                         exchange
+	assertion                        *assertion
 }
 
 func grantKeys() []document.Key[grant] {
@@ -418,16 +464,29 @@ func grantKeys() []document.Key[grant] {
 			g.endpoint = parseEndpoint(n, inAuth(), inAuth())
 			g.endpoint.method = http.MethodPost
 		}},
-		document.Of("client_id", "our name at the token endpoint", authTemplate(), func(g *grant) *template { return &g.clientID }).Must(),
 		document.Of("scopes", "scopes to ask for", document.OneOrMore(authTemplate()), func(g *grant) *[]template { return &g.scopes }),
 		document.Of("audience", "the API that the token is for", authTemplate(), func(g *grant) *template { return &g.audience }),
-		document.Of("style", "how the client proves itself: basic (a header) or post (the form)", document.OneOf("basic", "post"), func(g *grant) *string { return &g.style }).Or("basic"),
 		document.Of("params", "further form parameters; one of a name that stands already, such as grant_type, replaces it", parameters(inAuth()), func(g *grant) *[]parameter { return &g.params }),
 	}
 }
 
+// clientKeys are how a client says who it is: by a secret, or an assertion.
+func clientKeys(secret document.Key[grant]) []document.Key[grant] {
+	proof := assertionKey()
+	proof.About = "how we prove it in place of a secret: a JWT that we sign (RFC 7523, 2.2; private_key_jwt)"
+	return []document.Key[grant]{clientIDKey().Must(), secret, styleKey(), proof}
+}
+
+func clientIDKey() document.Key[grant] {
+	return document.Of("client_id", "our name at the token endpoint", authTemplate(), func(g *grant) *template { return &g.clientID })
+}
+
 func clientSecretKey() document.Key[grant] {
 	return document.Of("client_secret", "how we prove it", authTemplate(), func(g *grant) *template { return &g.clientSecret })
+}
+
+func styleKey() document.Key[grant] {
+	return document.Of("style", "how a client shows its secret: basic (a header) or post (the form)", document.OneOf("basic", "post"), func(g *grant) *string { return &g.style }).Or("basic")
 }
 
 // request is the token request of a grant type, without further parameters.
@@ -441,7 +500,18 @@ func (g *grant) request(grantType string) *tokenRequest {
 	if g.username != nil {
 		t.form = append(t.form, parameter{"username", g.username}, parameter{"password", g.password})
 	}
+	if g.assertion != nil {
+		t.assertion, g.assertion.issuer = g.assertion, g.clientID
+	}
 	switch {
+	case g.assertion != nil && grantType == jwtBearer:
+		t.form = append(t.form, parameter{"assertion", signed()})
+	case g.assertion != nil:
+		g.assertion.subject = g.clientID
+		t.form = append(t.form, parameter{"client_assertion_type", template{{literal: clientAssertionJWT}}}, parameter{"client_assertion", signed()})
+	}
+	switch {
+	case g.clientSecret == nil && g.clientID == nil:
 	case g.clientSecret == nil:
 		t.form = append(t.form, parameter{"client_id", g.clientID})
 	case g.style == "post":
@@ -532,6 +602,9 @@ func (a *auth) templates() []template {
 		add(t.query)
 		add(t.headers)
 		basics = append(basics, t.basic)
+		if t.assertion != nil {
+			all = append(all, t.assertion.templates()...)
+		}
 		if t.json != nil {
 			all = append(all, t.json.templates()...)
 		}

@@ -29,6 +29,7 @@ type Definition struct {
 	headers  []parameter
 	query    []parameter
 	body     *body
+	form     []parameter
 	response response
 	mapping  *normalize.Mapping
 	redact   normalize.Paths
@@ -133,6 +134,7 @@ func Compile(r *Resolved) *Definition {
 	n := r.Merged
 	d := &Definition{Chain: r.Chain, node: r.Merged}
 	c := &normalize.Compiler{}
+	r.Own.IsA(Form())
 	document.Defaults(&d.response, responseKeys(c))
 	document.Decode(n, d, definitionKeys(c))
 	if n.Field("lookup") != nil && n.Kind() == document.Mapping {
@@ -187,6 +189,7 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 		document.Of("headers", "added to every lookup; one whose value is absent is left out", HeadersType(), func(d *Definition) *[]parameter { return &d.headers }),
 		document.Of("query", "added to every lookup; one whose value is absent is left out", QueryType(), func(d *Definition) *[]parameter { return &d.query }),
 		document.Of("json", "body of a POST lookup, with placeholders inside its texts", document.Pointer(jsonBody(inRequest())), func(d *Definition) **body { return &d.body }),
+		document.Of("form", "parameters of a POST lookup's body, where that is a form", parameters(inRequest()), func(d *Definition) *[]parameter { return &d.form }),
 		document.Of("response", "what is success, where the record is, what errors mean", document.Object(func() []document.Key[response] { return responseKeys(c) }), func(d *Definition) *response { return &d.response }),
 		{Name: "ids", About: "identifiers this source yields, by kind; self is the source's own", Form: c.IDsForm(), Read: func(*Definition, *document.Node) {}},
 		{Name: "profile", About: "the canonical profile's own members", Form: c.ProfileForm(), Read: func(*Definition, *document.Node) {}},
@@ -281,27 +284,41 @@ func (d *Definition) check(r *Resolved) {
 	if !writes("tests") && (!writes("use") || slices.ContainsFunc([]string{"lookup", "response", "ids", "profile"}, writes)) {
 		n.Errorf("the key \"tests\" is missing").Suggest("a definition carries at least one test: {name, with, request, reply, expect}")
 	}
-	if d.body != nil {
-		for i := range d.lookups {
-			if d.lookups[i].method == "GET" {
-				n.Field("json").Errorf("a GET carries no JSON body").Suggest("write lookup: POST https://…")
-			}
+	d.checkBody(n)
+	d.checkNobody(n)
+	d.checkSettings(r)
+	d.checkAssertion(n)
+	d.checkSecrets(r)
+}
+
+// checkBody finds a body that no request carries, or two for one.
+func (d *Definition) checkBody(n *document.Node) {
+	if d.body != nil && d.form != nil {
+		n.Field("form").Errorf("a lookup has one body: json or form").Suggest("remove one of them")
+	}
+	get := slices.ContainsFunc(d.lookups, func(l Lookup) bool { return l.method == "GET" })
+	for key, what := range map[string]string{"json": "JSON body", "form": "form"} {
+		if written := n.Field(key); written != nil && get {
+			written.Errorf("a GET carries no %s", what).Suggest("write lookup: POST https://…")
 		}
 	}
-	d.checkNobody(n)
-	d.checkSettings(n)
-	d.checkSecrets(r)
 }
 
 func isEmptyList(n *document.Node) bool { return n.Kind() == document.List && len(n.Items()) == 0 }
 
+// dollarPlaceholder is a placeholder as other template languages have it.
+var dollarPlaceholder = regexp.MustCompile(`\$(\{(?:id|tenant|settings)\.[A-Za-z0-9_-]+(?::[a-z]+)?\})`)
+
 // checkSecrets finds references to secrets. A definition names no file and no
 // variable of a deployment: it would carry one deployment's paths to all.
 func (d *Definition) checkSecrets(r *Resolved) {
-	for _, key := range []string{"auth", "lookup", "headers", "query", "json", "response"} {
+	for _, key := range []string{"auth", "lookup", "headers", "query", "json", "form", "response"} {
 		r.Merged.Field(key).WalkText(func(text *document.Node) {
 			switch {
 			case !strings.Contains(text.Text(), "${"):
+			case dollarPlaceholder.MatchString(text.Text()):
+				at := dollarPlaceholder.FindStringSubmatchIndex(text.Text())
+				text.ErrorfAt(at[0], at[1]-at[0], "a placeholder has no $ before it").Suggest("write %s", text.Text()[at[2]:at[3]])
 			case text.File() != r.deployment:
 				text.Errorf("a definition names no file and no variable of a deployment").
 					Suggest("declare a setting with `format: secret` and write {settings.NAME}")
@@ -313,12 +330,17 @@ func (d *Definition) checkSecrets(r *Resolved) {
 }
 
 // checkSettings reports placeholders of settings that nobody declared.
-func (d *Definition) checkSettings(n *document.Node) {
+func (d *Definition) checkSettings(r *Resolved) {
+	n := r.Merged
+	if given := n.Field("settings"); given != nil && given.Kind() != document.Mapping {
+		return // which has been reported
+	}
 	declared := make([]string, 0, len(d.settings))
 	for _, s := range d.settings {
 		declared = append(declared, s.Name)
 	}
-	for _, key := range []string{"auth", "lookup", "headers", "query", "json", "response"} {
+	d.checkTestSettings(declared)
+	for _, key := range []string{"auth", "lookup", "headers", "query", "json", "form", "response"} {
 		n.Field(key).WalkText(func(text *document.Node) {
 			for _, found := range settingPlaceholder.FindAllStringSubmatchIndex(text.Text(), -1) {
 				name := text.Text()[found[2]:found[3]]
@@ -326,13 +348,31 @@ func (d *Definition) checkSettings(n *document.Node) {
 					continue
 				}
 				p := text.ErrorfAt(found[0], found[1]-found[0], "no setting named %q", name)
-				if near := document.Closest(name, declared); near != "" {
+				switch near := document.Closest(name, declared); {
+				case near != "":
 					p.Suggest("did you mean %q?", near)
-				} else {
+				case text.File() == r.deployment:
+					p.Suggest("the definition has: %s", strings.Join(declared, ", "))
+				default:
 					p.Suggest("declare it under `settings:`")
 				}
 			}
 		})
+	}
+}
+
+// checkTestSettings reports settings that a test fills in and nobody declared.
+func (d *Definition) checkTestSettings(declared []string) {
+	for i := range d.tests {
+		settings := d.tests[i].node.Field("with").Field("settings")
+		if settings.Kind() != document.Mapping {
+			continue
+		}
+		for _, f := range settings.Fields() {
+			if !slices.Contains(declared, f.Key.Text()) {
+				document.UnknownName(f.Key, "setting", declared)
+			}
+		}
 	}
 }
 
@@ -361,7 +401,7 @@ func (d *Definition) sent(l *Lookup) []template {
 	if d.body != nil {
 		all = append(all, d.body.templates()...)
 	}
-	return all
+	return append(all, parameterTemplates(d.form)...)
 }
 
 // identifiersOf are the kinds of identifiers in the lookup's address and body,

@@ -27,12 +27,13 @@ type exchange struct {
 // exchangeKey is `exchange`, a grant whose subject is the caller.
 func exchangeKey() document.Key[auth] {
 	typ := document.Object(func() []document.Key[grant] {
-		return slices.Concat(grantKeys(), []document.Key[grant]{clientSecretKey().Must()}, exchangeKeys())
+		return slices.Concat(grantKeys(), clientKeys(clientSecretKey().UnlessGiven("assertion")), exchangeKeys())
 	})
 	return document.Key[auth]{Name: "exchange", About: "the caller's token is exchanged for one that the upstream takes (RFC 8693)", Form: typ.Form, Read: func(a *auth, n *document.Node) {
 		var g grant
 		document.Defaults(&g, exchangeKeys())
 		typ.Read(&g, n)
+		g.checkClient(n, tokenExchange)
 		a.caller = &callerAuth{}
 		a.fetch, a.send = g.request(tokenExchange), sendBearer()
 		a.fetch.exchange = &g.exchange

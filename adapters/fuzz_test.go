@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -142,9 +144,44 @@ func settingsOf(d *adapters.Definition) adapters.Settings {
 		case !s.Required || s.Name == "host": // settings has that already
 		case s.Format == "host":
 			all[s.Name] = adapters.NewSecret("other.example")
+		case s.Format == "secret": // of one line, so that it fits wherever one may stand, and a key
+			all[s.Name] = adapters.NewSecret(asJWK(edKey(), ""))
 		default:
 			all[s.Name] = adapters.NewSecret("s")
 		}
 	}
 	return all
+}
+
+// FuzzKey: whatever a deployment gives as its key signs, or is told in words that
+// have nothing of it.
+func FuzzKey(f *testing.F) {
+	for _, text := range []string{"", "x", "{}", `{"keys":[]}`, `{"kty":null}`, pkcs8(edKey()), sec1(ecKey()), pkcs1(rsaKey()), asJWK(edKey(), ""), asJWK(ecKey(), `,"kid":"a\u0000b"`), publicPEM(ecKey()), certificate(edKey())} {
+		f.Add(text)
+	}
+	for _, unfit := range unfitKeys() {
+		f.Add(unfit.key)
+	}
+	d := define(f, proof(""))
+	words := regexp.MustCompile(`^holds [A-Za-z0-9 ,'\\-]{1,70}$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if unfit := d.CheckKey(settings("token", text)); unfit != nil {
+			if !words.MatchString(unfit.Why) || unfit.Hint == "" {
+				t.Fatalf("it says %q, %q", unfit.Why, unfit.Hint)
+			}
+			return
+		}
+		w := upstream(func(r *http.Request) (*http.Response, error) {
+			body, _ := r.GetBody()
+			content, err := readAll(body)
+			if strings.Count(content, ".") != 2 {
+				t.Errorf("no assertion is sent: %s", content)
+			}
+			return response(r, 200, `{"access_token": "t"}`), err
+		}, found)
+		reply, err := bind(d, w, "token", text).Fetch(t.Context(), somebody())
+		if got := outcome(reply, err); text != "" && got != "ok self=1" {
+			t.Errorf("it says nothing, and then %s", got)
+		}
+	})
 }

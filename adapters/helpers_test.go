@@ -270,3 +270,9 @@ func within(t testing.TB, most time.Duration, f func()) {
 		t.Errorf("it took %v, want at most %v", took, most)
 	}
 }
+
+func readAll(r io.ReadCloser) (string, error) {
+	defer func() { _ = r.Close() }()
+	content, err := io.ReadAll(r)
+	return string(content), err
+}

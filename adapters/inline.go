@@ -10,7 +10,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
-	"os"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +73,7 @@ func inlineTestKeys() []document.Key[inlineTest] {
 		document.Of("with", "what is known", document.Object(inlineWithKeys), func(t *inlineTest) *inlineTest { return t }),
 		document.Of("now", "the time of the test, RFC 3339", instant(), func(t *inlineTest) *time.Time { return &t.now }),
 		document.Of("request", "METHOD URL that must be sent; may end in *", document.Text(), func(t *inlineTest) *string { return &t.request }),
-		document.Of("body", "the JSON that must be sent; need not be stated", tree(), func(t *inlineTest) *any { return &t.body }),
+		document.Of("body", "the JSON that must be sent, or the parameters of a form; need not be stated", tree(), func(t *inlineTest) *any { return &t.body }),
 		document.Of("reply", "what comes back; without it nothing may be sent", document.Pointer(inlineReplyType()), func(t *inlineTest) **inlineReply { return &t.reply }),
 		document.Of("expect", "what must be made of it; all of it is compared", document.Object(inlineExpectKeys), func(t *inlineTest) *inlineExpect { return &t.expect }).Must(),
 	}
@@ -161,7 +161,7 @@ func inlineReplyKeys() []document.Key[inlineReply] {
 		}},
 		{Name: "text", About: "the body, word for word", Form: document.Text().Form, Read: func(r *inlineReply, n *document.Node) { r.body = []byte(n.Text()) }},
 		{Name: "file", About: "a file with the body", Form: file().Form, Read: func(r *inlineReply, n *document.Node) {
-			body, err := os.ReadFile(beside(n))
+			body, err := document.ReadFile(beside(n))
 			if err != nil {
 				n.Errorf("the file %q cannot be read", n.Text())
 			}
@@ -251,6 +251,9 @@ func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
 		delete(got, "retry_after")
 	}
 	result.Differences = append(result.Differences, difference("", want, got)...)
+	if fault := FaultOf(err); fault != nil && (wire.sent == "" || t.reply != nil) && (got["outcome"] != want["outcome"] || got["kind"] != want["kind"]) {
+		result.Why = fault.Error()
+	}
 	return result
 }
 
@@ -276,7 +279,7 @@ func sameRequest(want, sent string) bool {
 type inlineWire struct {
 	reply *inlineReply
 	sent  string // method and address
-	body  any    // its JSON, nil for none
+	body  any    // its JSON, or its form as one; nil for none
 }
 
 var errNothingMayBeSent = errors.New("the test states no reply")
@@ -288,7 +291,7 @@ func (w *inlineWire) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		if w.body, err = normalize.ParseJSON(content); err != nil {
+		if w.body, err = bodyTree(r.Header.Get("Content-Type"), content); err != nil {
 			return nil, err
 		}
 	}
@@ -296,6 +299,25 @@ func (w *inlineWire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errNothingMayBeSent
 	}
 	return &http.Response{StatusCode: w.reply.status, Header: w.reply.headers.Clone(), Body: io.NopCloser(bytes.NewReader(w.reply.body)), Request: r}, nil
+}
+
+// bodyTree is a body that was sent, in the forms of normalize.ParseJSON: a form as
+// an object of texts, where a parameter that stands several times has a list.
+func bodyTree(mediaType string, content []byte) (any, error) {
+	if mediaType != mediaForm {
+		return normalize.ParseJSON(content)
+	}
+	parameters, err := url.ParseQuery(string(content))
+	if err != nil {
+		return nil, err
+	}
+	tree := map[string]any{}
+	for name, values := range parameters {
+		if tree[name] = values[0]; len(values) > 1 {
+			tree[name] = asTree(values)
+		}
+	}
+	return tree, nil
 }
 
 func (e *inlineExpect) tree() map[string]any {

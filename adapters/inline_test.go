@@ -59,10 +59,10 @@ response:
 		{"an item too many", with + `reply: {json: {id: 1, roles: [a, b]}}, expect: {outcome: ok, ids: {self: "1"}, profile: {roles: [{value: a}]}}`, []string{`profile.roles: expected [{value: "a"}], got [{value: "a"}, {value: "b"}]`}},
 		{"an identifier too many", with + `reply: {json: {id: 1, mail: J@x.example}}, expect: {outcome: ok, profile: {emails: [{value: j@x.example}]}}`, []string{`ids: expected nothing, got {email: "j@x.example", self: "1"}`}},
 		{"no identifiers", with + `reply: {json: {name: Jane}}, expect: {outcome: ok, ids: {self: "1"}, profile: {displayName: Jane}}`, []string{`ids: expected {self: "1"}, got nothing`}},
-		{"another outcome", with + `reply: {http: 404}, expect: {outcome: ok, ids: {self: "1"}}`, []string{`ids: expected {self: "1"}, got nothing`, `outcome: expected "ok", got "absent"`}},
+		{"another outcome", with + `reply: {http: 404}, expect: {outcome: ok, ids: {self: "1"}}`, []string{`ids: expected {self: "1"}, got nothing`, `outcome: expected "ok", got "absent"`, "it failed as not_found: the upstream answered 404"}},
 		{"absent, whose kind goes without saying", with + `reply: {http: 404}, expect: {outcome: absent, kind: not_found}`, nil},
-		{"another kind", with + `reply: {http: 500}, expect: {outcome: failed, kind: denied}`, []string{`kind: expected "denied", got "unavailable"`}},
-		{"a kind too few", with + `reply: {http: 500}, expect: {outcome: failed}`, []string{`kind: expected nothing, got "unavailable"`}},
+		{"another kind", with + `reply: {http: 500}, expect: {outcome: failed, kind: denied}`, []string{`kind: expected "denied", got "unavailable"`, "it failed as unavailable: the upstream answered 500"}},
+		{"a kind too few", with + `reply: {http: 500}, expect: {outcome: failed}`, []string{`kind: expected nothing, got "unavailable"`, "it failed as unavailable: the upstream answered 500"}},
 		{"an error unsaid", with + `reply: {http: 500, json: {code: 7, text: no}}, expect: {outcome: failed, kind: unavailable}`, nil},
 		{"an error said", with + `reply: {http: 500, json: {code: 7, text: no, ref: r, hint: h, subject: s, details: [a, b]}}, expect: {outcome: failed, kind: unavailable, error: {code: "7", message: no, ref: r, hint: h, subject: s, details: [a, b]}}`, nil},
 		{"an error that differs", with + `reply: {http: 500, json: {code: 7, text: no}}, expect: {outcome: failed, kind: unavailable, error: {code: 7}}`, []string{`error.code: expected 7, got "7"`, `error.message: expected nothing, got "no"`}},
@@ -164,5 +164,6 @@ tests:
 	expect(t, "problem", told[0].String(), `directory.yaml:4:5: error: the test "two" failed
     kind: expected nothing, got "unavailable"
     outcome: expected "ok", got "failed"
+    it failed as unavailable: the upstream answered 500
 `)
 }

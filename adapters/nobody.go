@@ -100,7 +100,7 @@ func (d *Definition) standsBy(record normalize.Record, kind string, v *values) b
 // compared with anybody.
 func (d *Definition) checkNobody(n *document.Node) {
 	response := n.Field("response")
-	for _, place := range []*document.Node{n.Field("json"), n.Field("query"), n.Field("headers"), response.Field("match"), response.Field("pick")} {
+	for _, place := range []*document.Node{n.Field("json"), n.Field("form"), n.Field("query"), n.Field("headers"), response.Field("match"), response.Field("pick")} {
 		if mayName(place) {
 			return
 		}

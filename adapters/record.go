@@ -172,7 +172,7 @@ func (s *Source) Exchanges(r *Recorder) []Exchange {
 			x.Failed = hide.Replace(e.err.Error())
 		}
 		if !e.token {
-			x.Sent, x.Body = s.shownBody(e.sent, hide), s.shownBody(e.body, hide)
+			x.Sent, x.Body = s.shownSent(e, hide), s.shownBody(e.body, hide)
 		}
 		shown = append(shown, x)
 	}
@@ -256,6 +256,24 @@ func (s *Source) isCredential(header string) bool {
 	return soundsSecret.MatchString(header) || slices.ContainsFunc(s.definition.auth.send, func(p parameter) bool {
 		return strings.EqualFold(p.name, header)
 	})
+}
+
+// shownSent is the body of a request; of a form, as an object of its parameters.
+func (s *Source) shownSent(e *recordedCall, hide *strings.Replacer) string {
+	if e.request.Header.Get("Content-Type") != mediaForm {
+		return s.shownBody(e.sent, hide)
+	}
+	tree, err := bodyTree(mediaForm, e.sent)
+	parameters, ok := tree.(map[string]any)
+	if err != nil || !ok {
+		return ""
+	}
+	for name := range parameters {
+		if soundsSecret.MatchString(name) {
+			parameters[name] = masked
+		}
+	}
+	return jsonText(shownTree(parameters, hide), "  ")
 }
 
 // shownBody lays a body out, masked. What is not JSON is not shown: nobody knows
@@ -386,6 +404,10 @@ func (s *Source) credentials(e *recordedCall) []string {
 	if fetch := s.definition.auth.fetch; fetch != nil && e.token {
 		if tree, err := normalize.ParseJSON(e.body); err == nil {
 			all = append(all, fetch.token.Text(normalize.At(tree)))
+		}
+		if form, err := url.ParseQuery(string(e.sent)); err == nil && fetch.assertion != nil {
+			add(form.Get("assertion"))
+			add(form.Get("client_assertion"))
 		}
 	}
 	return all

@@ -140,6 +140,13 @@ func TestExchanges(t *testing.T) {
 	expect(t, "the query", r.Query(), somebody())
 }
 
+// A form is shown as an object, without what is called like a credential and without
+// any secret.
+func TestExchangeOfAForm(t *testing.T) {
+	s, r := recorded(t, define(t, "lookup: POST https://h.example/api\nform: {api_key: k, x: '{settings.token}', user: '{id.self}'}"), answers(200, `{"id": "1"}`), somebody(), "token", "s3cret")
+	expect(t, "the body", s.Exchanges(r)[0].Sent, "{\n  \"api_key\": \"<secret>\",\n  \"user\": \"1\",\n  \"x\": \"<secret>\"\n}")
+}
+
 // TestRedactWithinTheRecord: a path is looked for in the whole reply and in the
 // record.
 func TestRedactWithinTheRecord(t *testing.T) {

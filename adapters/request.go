@@ -369,19 +369,17 @@ func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	var content bytes.Buffer
-	if d.body != nil {
-		if err := d.body.render(&content, v); err != nil {
-			return nil, err
-		}
+	content, mediaType, err := d.content(v)
+	if err != nil {
+		return nil, err
 	}
 	request := &http.Request{
 		Method: l.method, URL: address, Host: address.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
 	}
-	if d.body != nil {
-		setBody(request, content.Bytes(), "application/json")
+	if mediaType != "" {
+		setBody(request, content, mediaType)
 	}
 	for _, h := range d.headers {
 		text, err := h.value.render(v, clean)
@@ -394,6 +392,27 @@ func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 		request.Header.Set(h.name, text)
 	}
 	return request, nil
+}
+
+// The media types of bodies.
+const (
+	mediaJSON = "application/json"
+	mediaForm = "application/x-www-form-urlencoded"
+)
+
+// content is the body of a lookup's request and its media type, "" for none.
+func (d *Definition) content(v *values) (content []byte, mediaType string, err error) {
+	switch {
+	case d.form != nil:
+		text, err := renderQuery(v, d.form)
+		return []byte(text), mediaForm, err
+	case d.body != nil:
+		var b bytes.Buffer
+		err := d.body.render(&b, v)
+		return b.Bytes(), mediaJSON, err
+	default:
+		return nil, "", nil
+	}
 }
 
 func setBody(r *http.Request, content []byte, mediaType string) {

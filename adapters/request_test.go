@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -192,6 +193,26 @@ func TestABodyNeedsItsValues(t *testing.T) {
 	expect(t, "a tenant's value missing", got, "invalid: no value for {tenant.x}")
 	got = whatIsSent(t, "lookup: POST https://h.example/s/{id.self}\njson: {a: '{id.other}'}", somebody())
 	expect(t, "an identifier missing", got, "invalid: no lookup can be sent with the identifiers at hand")
+}
+
+// Whatever stands in a value, it stays within its parameter.
+func TestFormIsSent(t *testing.T) {
+	const keys = "lookup: POST https://h.example/api\nform: {api.token: '{settings.token}', 'by[mail][0]': 'x-{id.email}', 'a&b': 'c d', region: '{tenant.region}'}"
+	for _, mail := range append(seedValues(), "a&api.token=b", "a+b %20=") {
+		w := answers(200, `{"id": "1"}`)
+		if _, err := bind(define(t, keys), w, "token", "s3").Fetch(t.Context(), ids("email", mail)); err != nil {
+			expect(t, mail, len(w.requests()), 0)
+			continue
+		}
+		got := w.requests()[0]
+		expect(t, "type", got.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+		back, err := url.ParseQuery(got.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, mail, back, url.Values{"api.token": {"s3"}, "by[mail][0]": {"x-" + mail}, "a&b": {"c d"}})
+	}
+	expect(t, "whom it names", whatIsSent(t, keys, ids("username", "jane"), "token", "s3"), "invalid: no lookup can be sent with the identifiers at hand")
 }
 
 // A transport that loses its connection sends the body again.

@@ -24,6 +24,8 @@ type TestResult struct {
 	Misfits []normalize.Note
 	Sent    string         // METHOD URL of what was sent, "" for nothing
 	Got     map[string]any // what came of the reply, as `expect` would have it
+	// Why is why the source failed, in our words, where the test states something else.
+	Why string
 
 	test *inlineTest
 }
@@ -76,6 +78,9 @@ func Problems(results []TestResult) []*document.Problem {
 		p.Rule = RuleTest
 		for _, d := range r.Differences {
 			p.Details = append(p.Details, d.String())
+		}
+		if r.Why != "" {
+			p.Details = append(p.Details, "it failed as "+r.Why)
 		}
 	}
 	all := problems.All()

@@ -2,7 +2,6 @@ package adapters
 
 import (
 	"net/http"
-	"os"
 	"strconv"
 
 	"muster/config/document"
@@ -48,7 +47,7 @@ func sampleOf(reply *document.Node) (status int, body any, ok bool) {
 		text = []byte(n.Text())
 	}
 	if n := reply.Field("file"); n.Kind() == document.Scalar {
-		text, _ = os.ReadFile(beside(n))
+		text, _ = document.ReadFile(beside(n))
 	}
 	body, err := normalize.ParseJSON(text)
 	return status, body, err == nil

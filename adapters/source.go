@@ -38,6 +38,15 @@ func (d *Definition) Bind(name string, settings Settings, defaults Limits, own *
 			ReadLimits(&defaults, layer)
 		}
 	}
+	filled := d.filled(settings)
+	return &Source{
+		name: name, definition: d, limits: defaults, settings: filled, transport: transport, now: time.Now,
+		credential: newCredential(d.auth, filled, transport),
+	}
+}
+
+// filled are the settings that the definition uses, with its defaults.
+func (d *Definition) filled(settings Settings) Settings {
 	filled := Settings{}
 	for _, reference := range d.secrets {
 		filled[reference.Text()] = settings[reference.Text()]
@@ -49,10 +58,7 @@ func (d *Definition) Bind(name string, settings Settings, defaults Limits, own *
 			filled[s.Name] = NewSecret(s.Default)
 		}
 	}
-	return &Source{
-		name: name, definition: d, limits: defaults, settings: filled, transport: transport, now: time.Now,
-		credential: &credential{auth: d.auth, settings: filled, transport: transport},
-	}
+	return filled
 }
 
 // Members are the profile's top-level members that the source can give.
@@ -113,6 +119,21 @@ func (s *Source) Yields() []string {
 		kinds = append(kinds, rule.Kind)
 	}
 	return kinds
+}
+
+// Vouches tells whether the source yields a kind of identifier, and every value of
+// it under a condition: an address then that it has verified.
+func (s *Source) Vouches(kind string) bool {
+	yields := false
+	for _, rule := range s.definition.mapping.IDs() {
+		if rule.Kind == kind {
+			yields = true
+			if !rule.Verified {
+				return false
+			}
+		}
+	}
+	return yields
 }
 
 // Choose returns the kinds of identifiers that shape the lookup that is sent with

@@ -23,7 +23,7 @@ type templatePart struct {
 
 // reference names a value that is filled in later.
 type reference struct {
-	space  string // "id", "tenant", "settings", "token", "secret" or "subject_token"
+	space  string // "id", "tenant", "settings", "token", "secret", "subject_token" or "assertion"
 	name   string // "" for a token; of a secret: the reference as it is written
 	format string // "" for any
 }
@@ -40,6 +40,8 @@ type values struct {
 	query    Query
 	settings Settings
 	token    string
+
+	assertion string // of a token request
 }
 
 func (v *values) lookup(r reference) (string, bool) {
@@ -55,6 +57,8 @@ func (v *values) lookup(r reference) (string, bool) {
 		text = v.token
 	case "subject_token":
 		text = v.query.Caller.Token.Reveal()
+	case "assertion":
+		text = v.assertion
 	}
 	return text, text != ""
 }

@@ -9,10 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"syscall"
 	"time"
+
+	"muster/config/document"
 )
 
 // Egress is where connections may go. Without it, private, loopback and
@@ -172,7 +173,7 @@ func (f TLSFiles) config() (*tls.Config, error) {
 		config.MinVersion = tls.VersionTLS13
 	}
 	if f.CA != "" {
-		pem, err := os.ReadFile(f.CA)
+		pem, err := document.ReadFile(f.CA)
 		if err != nil {
 			return nil, fmt.Errorf("tls.ca: %w", err)
 		}

@@ -105,6 +105,22 @@ func (c *Cache[V]) Get(ctx context.Context, k Key, w Want, fill Fill[V]) (Hit[V]
 	return f.await(ctx, w.Until, from)
 }
 
+// Put keeps a value that was come by elsewhere, in the place of an older one. What
+// a fill that is under way brings is still given to those who wait for it, and is
+// not kept.
+func (c *Cache[V]) Put(k Key, v V, life Lifetime) {
+	e := &entry[V]{key: k, value: v, cost: c.options.Cost(v), born: time.Now(), life: life.shortened(c.options.Jitter).normal()}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.flights[k]; f != nil {
+		f.bar()
+		delete(c.flights, k)
+	}
+	if !c.closed && e.kept() {
+		c.memory.put(e)
+	}
+}
+
 // Forget drops the value of a key. What a fill that is under way brings is still
 // given to those who wait for it, and is not kept: callers who come after Forget
 // get nothing that was asked for before.

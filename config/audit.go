@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ func (f *File) audit(warn *document.Problems) {
 		f.auditLimits(s, warn)
 		f.auditTenants(s, warn)
 	}
+	f.auditTable(warn)
 	f.auditReach(warn)
 	f.auditAuthority(warn)
 	f.auditIdentifiers(warn)
@@ -91,6 +93,20 @@ func (f *File) auditSecrets(s *source, warn *document.Problems) {
 				inline(n)
 			}
 		})
+	}
+}
+
+// auditTable looks for a password in the address of the table of links.
+func (f *File) auditTable(warn *document.Problems) {
+	if n := tableURL(f.root); isLiteralURL(n) {
+		u, err := url.Parse(n.Text())
+		if err != nil {
+			return
+		}
+		if _, secret := u.User.Password(); secret || u.Query().Has("password") {
+			warn.Warnf(n, "secret-inline", "a secret is written out here").
+				Suggest("whoever reads the file has it, and so has every copy of it: write ${file:PATH} or ${env:NAME}")
+		}
 	}
 }
 
@@ -199,6 +215,12 @@ func (f *File) sayable(t *tenant) map[string]bool {
 	for _, kind := range f.accept {
 		known[kind] = true
 	}
+	if f.dynamic.links.table != nil { // which may lead to any
+		_, all := f.kinds()
+		for _, kind := range all {
+			known[kind] = true
+		}
+	}
 	if f.links != nil {
 		for key := range f.links.byIdentifier {
 			if key.tenant == t.name.Text() {
@@ -260,7 +282,7 @@ func (f *File) auditIdentifiers(warn *document.Problems) {
 		}
 	}
 	for _, n := range f.dynamic.accept {
-		if kind := n.Text(); !slices.Contains(needed, kind) && !linked[kind] {
+		if kind := n.Text(); !slices.Contains(needed, kind) && !linked[kind] && f.dynamic.links.table == nil {
 			warn.Warnf(n, "identifier-useless", "no source can be asked with %s, and no link leads on from it", kind).
 				Suggest("whoever sends it is answered 424; remove it, or add links or a source that needs it")
 		}

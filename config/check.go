@@ -201,10 +201,12 @@ var (
 func kindOf(root *document.Node) string {
 	provider := root.Field("provider")
 	switch {
-	case root.Field("lookup") != nil, provider.Kind() == document.Scalar:
+	case provider.Kind() == document.Scalar:
 		return "provider"
 	case root.Field("tenants").Kind() == document.Mapping && root.Field("providers") != nil, usesDefinitions(root.Field("providers")):
 		return "gateway"
+	case root.Field("lookup") != nil:
+		return "provider"
 	default:
 		return ""
 	}

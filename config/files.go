@@ -3,7 +3,8 @@ package config
 import (
 	"crypto/sha256"
 	"maps"
-	"os"
+
+	"muster/config/document"
 )
 
 // files remembers what was read of each file that a configuration is made of, and
@@ -17,9 +18,9 @@ type digest [sha256.Size]byte
 
 func newFiles() *files { return &files{seen: map[string]digest{}} }
 
-// read is os.ReadFile, remembered.
+// read is document.ReadFile, remembered.
 func (f *files) read(path string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+	content, err := document.ReadFile(path)
 	f.seen[path] = digestOf(content, err)
 	return content, err
 }

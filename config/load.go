@@ -15,6 +15,7 @@ import (
 	"muster/adapters/guard"
 	"muster/config/document"
 	"muster/gateway"
+	"muster/gateway/links"
 	"muster/normalize"
 )
 
@@ -34,7 +35,10 @@ type File struct {
 	tenants map[string]*gateway.Tenant
 	accept  []string
 	rules   normalize.Rules
-	links   *links
+	links   *linkIndex // of a file
+	// What links may be about.
+	linkable linkable
+	table    *links.Store // nil where there is none, or its address is not on this machine
 }
 
 // source is one entry under `providers`, with all that it names found and compiled.
@@ -96,7 +100,9 @@ func read(root *document.Node, problems *document.Problems, values secrets) (*Fi
 func build(root *document.Node, problems *document.Problems, values secrets) *File {
 	var parts fileParts
 	document.Defaults(&parts, fileKeys())
+	root.IsA(Form())
 	concealBySound(root)
+	concealTable(root)
 	document.Decode(root, &parts, fileKeys())
 	parts.notes = append(parts.notes, limitsNotInForce(root)...)
 
@@ -122,6 +128,9 @@ func (f *File) checkListen(n *document.Node) {
 		if at := n.Field(l.key); at != nil && l.address != "" && !loopback(l.address) {
 			at.Errorf("without `callers` everybody who reaches %s may ask for everybody", l.address).Suggest("listen on loopback, for example %q", l.usual)
 		}
+	}
+	if at := n.Field("admin"); at != nil && f.Static.Listen.Admin == f.Static.Listen.Address && !strings.HasSuffix(f.Static.Listen.Admin, ":0") {
+		at.Errorf("both listeners have the address %s", f.Static.Listen.Admin).Suggest("give the admin listener a port of its own, for example %q", usual.Admin)
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
 }
@@ -312,6 +321,25 @@ func (f *File) fill(s *source) {
 	for _, reference := range s.definition.Secrets() {
 		s.settings[reference.Text()], _ = f.secrets.resolve(reference)
 	}
+	s.checkKey()
+}
+
+// checkKey reports a private key or a certificate that signs no assertion, where
+// the file names it.
+func (s *source) checkKey() {
+	unfit := s.definition.CheckKey(s.settings)
+	if unfit == nil || s.wrong {
+		return
+	}
+	at := s.entry.with.Field(unfit.Name)
+	for _, reference := range s.definition.Secrets() {
+		if reference.Text() == unfit.Name {
+			at = reference
+		}
+	}
+	if at != nil { // else it is a default of the definition's own, which is told when it is used
+		at.Errorf("%v", unfit).Suggest("%s", unfit.Hint)
+	}
 }
 
 // forms says of each format of a setting what fits.
@@ -450,7 +478,9 @@ func (f *File) bindIdentifiers(problems *document.Problems) {
 			n.Errorf("the default identifier %q is not accepted", n.Text()).Suggest("accepted are: %s", strings.Join(f.accept, ", "))
 		}
 	}
-	if f.dynamic.links == nil {
+	if from := f.dynamic.links; from.table != nil {
+		f.bindTable(from.table)
+	} else if from.file == nil {
 		return
 	}
 	kinds = append(kinds, f.accept...)
@@ -463,7 +493,10 @@ func (f *File) bindIdentifiers(problems *document.Problems) {
 	for _, t := range f.dynamic.tenants {
 		tenants = append(tenants, t.name.Text())
 	}
-	f.links = readLinks(f.dynamic.links, f.files, tenants, kinds, problems)
+	f.linkable = linkable{tenants, kinds}
+	if file := f.dynamic.links.file; file != nil {
+		f.links = readLinks(file, f.files, f.linkable, problems)
+	}
 }
 
 // everyOther stands, in an order of sources, for all that it does not name.
@@ -525,9 +558,15 @@ func (f *File) bind(s *source) *adapters.Source {
 // file before, when not nil, a source that is the same keeps its breaker, its
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
-	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total}
-	if f.links != nil {
+	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves}
+	switch {
+	case f.links != nil:
 		live.Links = f.links
+	case f.table != nil:
+		if before != nil && f.sameTable(before) {
+			f.table = before.table // and its connections
+		}
+		live.Links = f.table
 	}
 	for _, s := range f.sources {
 		wrapped := *s

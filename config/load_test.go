@@ -142,7 +142,7 @@ func TestExample(t *testing.T) {
 	own.Cache = adapters.Lifetimes{TTL: time.Minute, Stale: 0, Negative: 10 * time.Second}
 	check("limits of slack", own, limits["slack"])
 
-	for _, key := range []string{"no `callers`", "`limits.attempts`", "`budget.waves`"} {
+	for _, key := range []string{"no `callers`", "`limits.attempts`"} {
 		if !slices.ContainsFunc(file.Notes, func(note string) bool { return strings.Contains(note, key) }) {
 			t.Errorf("no note tells of %s: %q", key, file.Notes)
 		}

@@ -33,7 +33,7 @@ func (f *File) Definition(name string) (d *adapters.Definition, path string, own
 // with one more test, and has no mistake; otherwise the error says why, and nothing
 // is written.
 func AppendTest(ctx context.Context, path, item string) error {
-	before, err := os.ReadFile(path)
+	before, err := document.ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -137,6 +137,7 @@ func (e *entry) conceal(d *adapters.Definition) {
 		for _, f := range e.with.Fields() {
 			if !public[f.Key.Text()] && !isReference(f.Value) {
 				f.Value.Conceal()
+				concealWithin(f.Value)
 			}
 		}
 	}
@@ -147,10 +148,30 @@ func isReference(n *document.Node) bool {
 	return n.Kind() == document.Scalar && strings.Contains(n.Text(), "${")
 }
 
+// concealWithin conceals what a mapping or a list holds in place of a text: a JWK
+// without quotes is a mapping.
+func concealWithin(n *document.Node) {
+	switch n.Kind() {
+	case document.List:
+		for _, item := range n.Items() {
+			item.Conceal()
+			concealWithin(item)
+		}
+	case document.Mapping:
+		for _, f := range n.Fields() {
+			f.Value.Conceal()
+			concealWithin(f.Value)
+		}
+	}
+}
+
 // concealText conceals a literal. In references, placeholders and addresses there
-// is nothing to hide, and much that may be wrong.
+// is nothing to hide, and much that may be wrong; in JSON there may be a key.
 func concealText(n *document.Node) {
-	if n.Kind() == document.Scalar && !strings.ContainsAny(n.Text(), "{}") && !strings.Contains(n.Text(), "://") {
+	if n.Kind() != document.Scalar {
+		return
+	}
+	if text := n.Text(); !strings.ContainsAny(text, "{}") && !strings.Contains(text, "://") || strings.ContainsAny(text, "\"\n") {
 		n.Conceal()
 	}
 }

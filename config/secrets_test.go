@@ -71,6 +71,11 @@ tests: [{name: one, with: {settings: {host: p.example, app: a, shard: "1", mail:
 		providers("use: people, auth: {header: {X-Mine: C4n4ry, X-Yours: \"{settings.none}\"}}"),
 		providers("use: people, headers: {Authorization: C4n4ry, X-Yours: \"{settings.none}\"}"),
 		providers("use: people, with: {pw: &p C4n4ry, shard: *p}"),
+		// A key, of which no definition says where it stands.
+		providers(`use: poeple, auth: {client_credentials: {assertion: {key: '{"k":"C4n4ry"}'}}}`),
+		providers(`use: poeple, auth: {client_credentials: {assertion: {key: {"k":"C4n4ry"}}}}`),
+		providers(`use: poeple, with: {key: {"kty":"oct","k":"C4n4ry"}}`),
+		providers(`use: people, with: {pw: [{"k":"C4n4ry"}], shard: x}`),
 		"tenants: {acme: {}}\nproviders: {use: people, with: {token: C4n4ry}}\n",
 		"providers: [{use: people, with: {client_secret: 'C4n4ry'}}]\n",
 		// Not even YAML.

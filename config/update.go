@@ -57,7 +57,7 @@ func Update(ctx context.Context, paths []string, wanted func(test adapters.TestR
 
 func updateFile(ctx context.Context, path string, wanted func(adapters.TestResult) bool) Updated {
 	updated := Updated{File: path}
-	before, err := os.ReadFile(path)
+	before, err := document.ReadFile(path)
 	if err != nil {
 		updated.Err = unreadable(err)
 		return updated
@@ -198,7 +198,7 @@ func replaceFile(link string, before, content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, before) {
+	if now, err := document.ReadFile(path); err != nil || !bytes.Equal(now, before) {
 		return errors.Join(err, errMeanwhile)
 	}
 	return os.Rename(temporary.Name(), path)

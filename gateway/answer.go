@@ -74,6 +74,7 @@ type SourceResult struct {
 	Took    *int64   `json:"took,omitempty"` // milliseconds
 	Needs   []string `json:"needs,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
+	Wave    int      `json:"-"` // in which it was asked, from 1; 0 when it was not
 }
 
 // sourceFault is one failure with the source it is of.
@@ -150,7 +151,7 @@ func results(slots []slot) []SourceResult {
 	all := make([]SourceResult, len(slots))
 	for i := range slots {
 		s := &slots[i]
-		all[i] = SourceResult{Source: s.source.Name, Outcome: s.outcome, From: s.from, Needs: s.needs, Notes: s.reply.Notes}
+		all[i] = SourceResult{Source: s.source.Name, Outcome: s.outcome, From: s.from, Needs: s.needs, Notes: s.reply.Notes, Wave: s.wave}
 		if s.from != "" {
 			age, took := int(s.age.Seconds()), s.took.Milliseconds()
 			all[i].Age, all[i].Took = &age, &took
@@ -212,6 +213,7 @@ func retryAfter(faults []sourceFault) time.Duration {
 // fill merges what the sources said into the answer's data.
 func (a *Answer) fill(l *Live, q Query, asked asked, parts []normalize.Part, slots []slot, now time.Time) {
 	profile, provenance := normalize.Merge(l.Rules, parts, now)
+	profile.ID = asked.id
 	a.conflicts = provenance.Conflicts()
 	lacking := map[string][]string{}
 	for i := range slots {
@@ -351,7 +353,11 @@ func childErrors(operationID string, slots []slot) []ChildError {
 			continue
 		}
 		if s.fault != nil {
-			all = append(all, failedChild(operationID, sourceFault{s.source, s.fault}))
+			child := failedChild(operationID, sourceFault{s.source, s.fault})
+			if s.fault.Kind == adapters.Unresolved && len(s.needs) > 0 {
+				child.Reason = fmt.Sprintf("It waited for the identifier %s, and the source that would have given it failed.", strings.Join(s.needs, ", "))
+			}
+			all = append(all, child)
 		}
 		for _, child := range s.children() {
 			all = append(all, partialChild(operationID, sourceFault{s.source, child}))

@@ -100,15 +100,17 @@ type upstream struct {
 	tenant  []string
 	yields  []string
 	members []string
+	assumes bool                      // it does not vouch for addresses
 	unfit   func(adapters.Query) bool // nil: every value fits
 	caller  bool                      // it is asked with the caller's credential
 }
 
-func (u upstream) Needs() [][]string     { return u.needs }
-func (u upstream) TenantNeeds() []string { return u.tenant }
-func (u upstream) Yields() []string      { return u.yields }
-func (u upstream) Members() []string     { return u.members }
-func (u upstream) AsCaller() bool        { return u.caller }
+func (u upstream) Needs() [][]string        { return u.needs }
+func (u upstream) TenantNeeds() []string    { return u.tenant }
+func (u upstream) Yields() []string         { return u.yields }
+func (u upstream) Members() []string        { return u.members }
+func (u upstream) Vouches(kind string) bool { return !u.assumes && slices.Contains(u.yields, kind) }
+func (u upstream) AsCaller() bool           { return u.caller }
 
 func (u upstream) Choose(q adapters.Query) (used, missing []string) {
 	for _, kinds := range u.needs {
@@ -168,6 +170,7 @@ func live(sources ...*gateway.Source) *gateway.Live {
 		},
 		Accept: []string{"username", "email", "badge"},
 		Budget: time.Second,
+		Waves:  3,
 	}
 	for _, s := range sources {
 		l.Rules.Order = append(l.Rules.Order, s.Name)

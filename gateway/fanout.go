@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
 
 	"muster/adapters"
@@ -41,24 +40,44 @@ func (s *slot) children() []*adapters.Fault {
 	return s.reply.Children
 }
 
-// run takes every step at once and waits for all, at most for the budget. Each
-// call has a goroutine of its own; a panic in one is that source's failure.
-func (g *Gateway) run(ctx context.Context, l *Live, a asked, steps []step, want cache.Want) []slot {
+// run asks what the chain says is to be asked, tells it of every answer, and waits
+// for all, at most for the budget. Each call has a goroutine of its own; a panic in
+// one is that source's failure.
+func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) []slot {
 	ctx, cancel := context.WithTimeout(ctx, l.Budget)
 	defer cancel()
 
-	slots := make([]slot, len(steps))
-	var calls sync.WaitGroup
-	for i := range steps {
-		slots[i] = slot{step: &steps[i], outcome: steps[i].skip}
-		switch {
-		case steps[i].asks():
-			calls.Go(func() { g.ask(ctx, a.tenant.Name, &slots[i], want) })
-		case steps[i].fault != nil:
-			slots[i].outcome, slots[i].fault = Failed, steps[i].fault
+	slots := make([]slot, len(c.steps))
+	for i := range slots {
+		slots[i].step = &c.steps[i]
+	}
+	answered := make(chan int, len(slots))
+	underWay := 0
+	for asks := c.first; asks != nil || underWay > 0; {
+		for _, i := range asks {
+			underWay++
+			go func() {
+				g.ask(ctx, c.asked.tenant.Name, &slots[i], want)
+				answered <- i
+			}()
+		}
+		i := <-answered
+		underWay--
+		c.settle(i, slots[i].outcome, slots[i].reply.Record.IDs)
+		asks = c.ready()
+	}
+	for i := range slots {
+		switch s := &slots[i]; {
+		case s.skip != "":
+			s.outcome = s.skip
+		case s.step.fault != nil:
+			s.outcome, s.fault = Failed, s.step.fault
 		}
 	}
-	calls.Wait()
+	for _, i := range c.drop(slots) {
+		g.cache.Forget(recordKey(c.asked.tenant.Name, slots[i].step))
+		g.tel.contradiction(ctx, slots[i].source)
+	}
 	return slots
 }
 

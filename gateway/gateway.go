@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -28,13 +27,15 @@ type Options struct {
 type Gateway struct {
 	live  atomic.Pointer[Live]
 	cache *cache.Cache[kept]
+	links *cache.Cache[group] // that were learned
 	tel   *telemetry
 }
 
 // New makes a gateway that answers by the configuration.
 func New(live *Live, o Options) (*Gateway, error) {
+	const linksShare = 8 // of the memory
 	records, err := cache.New(cache.Options[kept]{
-		MaxBytes: o.CacheBytes,
+		MaxBytes: o.CacheBytes - o.CacheBytes/linksShare,
 		Cost:     cost,
 		Forgive:  func(err error) bool { return adapters.FaultOf(err).Kind.Traits().StaleServe },
 		Jitter:   0.1,
@@ -42,10 +43,16 @@ func New(live *Live, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{cache: records}
+	links, err := cache.New(cache.Options[group]{MaxBytes: o.CacheBytes / linksShare, Cost: groupCost, Jitter: 0.1})
+	if err != nil {
+		records.Close()
+		return nil, err
+	}
+	g := &Gateway{cache: records, links: links}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
+		links.Close()
 		return nil, err
 	}
 	return g, nil
@@ -55,6 +62,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 func (g *Gateway) Close() {
 	g.tel.close()
 	g.cache.Close()
+	g.links.Close()
 }
 
 // Swap puts another configuration in force. Lookups under way end with the one
@@ -75,20 +83,31 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
-	known, links := live.resolve(asked)
-	steps := plan(live, asked, known)
-	if unusable(steps, asked.kind) {
+	ctx, cancel := context.WithTimeout(ctx, live.Budget)
+	defer cancel()
+	person := live.resolve(ctx, asked, q.Want.Until)
+	asked.linksDown = person.failed != nil
+	chain := g.remembering(ctx, live, asked, person.known, q.Want)
+	if unusable(chain.steps, asked.kind) {
 		return Answer{}, &RequestError{
 			Status: http.StatusBadRequest, Title: "Bad request.",
 			Reason:     "The identifier cannot be what the sources that use it expect.",
 			Resolution: "Check the form of the value after " + asked.kind + ":.",
 		}
 	}
-	slots := g.run(ctx, live, asked, steps, q.Want)
+	slots := g.run(ctx, live, chain, q.Want)
+	if chain.outdated() { // what was learned is not so any more: find it out anew, from what the sources say
+		g.forget(chain)
+		chain = plan(live, asked, person.known)
+		slots = g.run(ctx, live, chain, q.Want)
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
-	answer := assemble(live, q, asked, parts(slots, links), slots, time.Now().UTC())
+	asked.id = chain.identity(slots)
+	g.learn(chain, slots, asked.id)
+	slots = append(slots, person.slots()...)
+	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}
@@ -96,21 +115,16 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	return answer, nil
 }
 
-// resolve is all that is known of the person before any source is asked: what
-// the caller said and what the operator's links add to it.
-func (l *Live) resolve(a asked) (known map[string]string, links []normalize.Identifier) {
-	known = map[string]string{a.kind: a.value}
-	if l.Links == nil {
-		return known, nil
+// remembering plans with what was learned in earlier lookups, unless the caller will
+// have nothing that is kept.
+func (g *Gateway) remembering(ctx context.Context, l *Live, a asked, known []claim, want cache.Want) *chain {
+	if want.NoCache {
+		return plan(l, a, known)
 	}
-	linked := l.Links.Find(a.tenant.Name, a.kind, a.value)
-	for _, kind := range slices.Sorted(maps.Keys(linked)) {
-		links = append(links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if _, said := known[kind]; !said {
-			known[kind] = linked[kind]
-		}
-	}
-	return known, links
+	learned, id := g.recall(ctx, l, a)
+	c := plan(l, a, slices.Concat(known, learned))
+	c.id = id
+	return c
 }
 
 // parts are the records of the sources that have one, in their order, and what

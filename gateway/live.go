@@ -17,6 +17,7 @@ type Live struct {
 	Rules   normalize.Rules
 	Links   Links
 	Budget  time.Duration // for a whole lookup
+	Waves   int           // how far a chain of identifiers is followed; 0 and 1 not at all
 }
 
 // Tenant is a customer of the gateway and what the upstreams call it.
@@ -51,6 +52,8 @@ type Upstream interface {
 	TenantNeeds() []string
 	// Yields are the kinds of identifiers it gives.
 	Yields() []string
+	// Vouches tells whether all that it yields of a kind of identifier is verified.
+	Vouches(kind string) bool
 	// Members are the profile's top-level members it can give.
 	Members() []string
 	// AsCaller tells that it is asked with the credential of whoever asks: what it
@@ -62,13 +65,6 @@ type Upstream interface {
 	// Check tells, before anything is sent or looked for in the cache, that a value
 	// does not fit, or that it cannot be asked for the caller.
 	Check(q adapters.Query) *adapters.Fault
-}
-
-// Links knows what else a person is called, as an operator says.
-type Links interface {
-	// Find returns the identifiers by kind of the person whom the tenant knows
-	// by this one, nil when there is none.
-	Find(tenant, kind, value string) map[string]string
 }
 
 // tenantValues are the tenant's values as one source sees them: its own under Self.

@@ -1,11 +1,9 @@
 package gateway
 
 import (
-	"maps"
 	"slices"
 
 	"muster/adapters"
-	"muster/normalize"
 )
 
 // Outcome is how it went with one source.
@@ -21,51 +19,46 @@ const (
 	Failed   Outcome = "failed"
 )
 
-// step is what the plan says of one source: ask it with a query, or not, and why.
+// state is how far a step has come.
+type state uint8
+
+const (
+	waiting state = iota
+	running
+	settled
+)
+
+// step is what becomes of one source: it is asked with a query, or not, and why.
 type step struct {
 	source *Source
+	state  state
 	query  adapters.Query
 	used   []string        // kinds of identifiers that shape the request; nil when it is not asked
+	basis  []claim         // what it is asked with, and who said so
+	wave   int             // in which it is asked, from 1; 0 when it is not
 	skip   Outcome         // Skipped or Unlinked; "" when it is asked
-	needs  []string        // with Unlinked: what nobody yielded
-	fault  *adapters.Fault // it cannot be asked: a value does not fit
+	needs  []string        // with Unlinked and unresolved: what nobody yielded
+	fault  *adapters.Fault // it cannot be asked: a value does not fit, or there is none
+
+	// Once it has answered.
+	failed bool
+	absent bool
+	leans  bool    // it was found, at whatever remove, by what an earlier lookup has learned
+	trust  Trust   // how far its record is believed to be the person's
+	said   []claim // of who the person is
 }
 
-// asks tells whether the step sends anything.
-func (s *step) asks() bool { return s.skip == "" && s.fault == nil }
-
-// plan says for every source, in the order configured, whether it is asked and
-// with what. It is pure: the same facts give the same plan.
-func plan(l *Live, a asked, known map[string]string) []step {
-	steps := make([]step, len(l.Sources))
-	for i, source := range l.Sources {
-		steps[i] = planSource(source, a, known)
-	}
-	return steps
+// answered tells whether the source has spoken in this lookup, be it to say that it
+// knows nobody.
+func (s *step) answered() bool {
+	return s.absent || s.said != nil || s.wave > 0 && s.state == settled && !s.failed
 }
 
-func planSource(source *Source, a asked, known map[string]string) step {
-	s := step{source: source}
-	wanted := a.fields == nil || slices.ContainsFunc(source.members(), a.fields.Needs)
-	if !wanted || a.only != nil && !slices.Contains(a.only, source.Name) || !source.serves(a.tenant) {
-		s.skip = Skipped
-		return s
-	}
-	s.query = adapters.Query{IDs: maps.Clone(known), Tenant: source.tenantValues(a.tenant)}
-	if own := known[source.Name]; own != "" {
-		s.query.IDs[normalize.Self] = own
-	}
-	if source.Upstream.AsCaller() { // no other source is told who asks
-		s.query.Caller = a.caller
-	}
-	used, missing := source.Upstream.Choose(s.query)
-	if used == nil {
-		s.skip, s.needs = Unlinked, source.ownKinds(missing)
-		return s
-	}
-	s.used = used
-	s.fault = source.Upstream.Check(s.query)
-	return s
+// plan is what is asked first, with what is known before any source is asked.
+func plan(l *Live, a asked, known []claim) *chain {
+	c := begin(l, a, known)
+	c.first = c.ready()
+	return c
 }
 
 // unusable tells that the caller's own identifier cannot be what any source that
@@ -74,7 +67,7 @@ func unusable(steps []step, kind string) bool {
 	users := 0
 	for i := range steps {
 		s := &steps[i]
-		if s.skip != "" || !slices.Contains(s.source.ownKinds(s.used), kind) {
+		if s.used == nil || !slices.Contains(s.source.ownKinds(s.used), kind) {
 			continue
 		}
 		if s.fault == nil || s.fault.Kind != adapters.Invalid {

@@ -90,6 +90,9 @@ type asked struct {
 	fields *normalize.Selection // nil for all
 	only   []string             // sources; nil for all
 	caller *adapters.Caller     // nil where nobody is known
+	id     string               // of the person, once that is known
+
+	linksDown bool // the operator's links, which may know better, could not be asked
 }
 
 // UnknownTenant refuses a tenant that is not configured. It is called by its name

@@ -20,6 +20,7 @@ type telemetry struct {
 	complete  metric.Int64Counter
 	lookups   metric.Int64Counter
 	conflicts metric.Int64Counter
+	twoPeople metric.Int64Counter
 	breakers  metric.Registration
 }
 
@@ -27,7 +28,7 @@ type telemetry struct {
 // that live gives when somebody looks.
 func newTelemetry(tracer trace.Tracer, meter metric.Meter, live func() *Live) (*telemetry, error) {
 	t := &telemetry{tracer: tracer}
-	var completeErr, lookupsErr, conflictsErr, breakersErr error
+	var completeErr, lookupsErr, conflictsErr, peopleErr, breakersErr error
 	t.complete, completeErr = meter.Int64Counter("muster.lookup.complete",
 		metric.WithUnit("{lookup}"),
 		metric.WithDescription("Lookups by HTTP status, and whether every source that counts had its say."))
@@ -37,9 +38,12 @@ func newTelemetry(tracer trace.Tracer, meter metric.Meter, live func() *Live) (*
 	t.conflicts, conflictsErr = meter.Int64Counter("muster.merge.conflicts",
 		metric.WithUnit("{conflict}"),
 		metric.WithDescription("Sources that were overruled about a member."))
+	t.twoPeople, peopleErr = meter.Int64Counter("muster.identity.contradictions",
+		metric.WithUnit("{record}"),
+		metric.WithDescription("Records that were dropped because what is better proved says that they are somebody else's."))
 	state, err := meter.Int64ObservableGauge("muster.breaker.state",
 		metric.WithDescription("1 for the state that a source's breaker is in, 0 for the others."))
-	if err := errors.Join(completeErr, lookupsErr, conflictsErr, err); err != nil {
+	if err := errors.Join(completeErr, lookupsErr, conflictsErr, peopleErr, err); err != nil {
 		return nil, err
 	}
 	t.breakers, breakersErr = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -79,6 +83,10 @@ func (t *telemetry) endLookup(ctx context.Context, span trace.Span, a *Answer) {
 		t.conflicts.Add(ctx, 1, metric.WithAttributes(
 			attribute.String("field", c.Field), attribute.String("winner", c.Winner), attribute.String("loser", c.Loser)))
 	}
+}
+
+func (t *telemetry) contradiction(ctx context.Context, source *Source) {
+	t.twoPeople.Add(ctx, 1, metric.WithAttributes(attribute.String("source", source.Name)))
 }
 
 func (t *telemetry) beginSource(ctx context.Context, source *Source) (context.Context, trace.Span) {

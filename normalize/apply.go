@@ -13,27 +13,26 @@ import (
 // contradicts itself or costs too much to read: nothing of it is used.
 func (m *Mapping) Apply(s *Scope, asOf time.Time) (Record, []Note, error) {
 	// What was asked of the scope before may have been asked of other data.
-	run := applying{scope: &Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data, Asked: s.Asked}}
-	root := At(s.Data)
-	record := Record{AsOf: asOf}
-	run.fill(reflect.ValueOf(&record.Profile).Elem(), m.members, root, "")
-	record.Attributes = run.attributes(m, root)
-	for _, rule := range m.ids {
-		if id, ok := run.id(rule, root); ok {
-			record.IDs = append(record.IDs, id)
-		}
+	run := &applying{
+		scope: Scope{Status: s.Status, Header: s.Header, Body: s.Body, Data: s.Data, Asked: s.Asked},
+		at:    Cursor{Value: s.Data}, record: Record{AsOf: asOf},
 	}
+	run.fill(reflect.ValueOf(&run.record.Profile).Elem(), m.members, &run.at)
+	run.record.Attributes = run.attributes(m, &run.at)
+	run.identify(m.ids)
 	if run.err != nil {
 		return Record{}, nil, run.err
 	}
-	return record, run.notes, nil
+	return run.record, run.notes, nil
 }
 
 // applying is one run of a mapping over one reply.
 type applying struct {
-	scope *Scope
-	notes []Note
-	err   error // the first; it ends the run
+	scope  Scope
+	at     Cursor // of the record within the reply
+	record Record
+	notes  []Note
+	err    error // the first; it ends the run
 }
 
 // fail ends the run; the first error counts.
@@ -45,25 +44,29 @@ func (r *applying) fail(member string, err error) {
 
 // fill sets members of a struct and tells whether any was set to what the reply
 // says, and not just to constants.
-func (r *applying) fill(into reflect.Value, members []setter, at *Cursor, prefix string) bool {
+func (r *applying) fill(into reflect.Value, members []setter, at *Cursor) bool {
 	any := false
 	for i := range members {
 		s := &members[i]
 		field := into.Field(s.index)
-		switch name := prefix + s.name; {
+		switch {
 		case s.parts != nil:
 			object := reflect.New(field.Type().Elem())
-			if r.fill(object.Elem(), s.parts, at, name+".") {
+			if r.fill(object.Elem(), s.parts, at) {
 				field.Set(object)
 				any = true
 			}
 		case s.items != nil:
-			r.list(field, s.items, at, name+".")
-			any = any || field.Len() > 0
-		case field.Type() == reflect.TypeFor[[]string]():
-			any = r.texts(field, s, at, name) || any
+			r.list(field, s.items, at)
+			if field.Len() > 0 {
+				any = true
+			} else {
+				field.SetZero() // a list that was begun is none
+			}
+		case s.holds == holdsTexts:
+			any = r.texts(field, s, at) || any
 		default:
-			any = r.scalar(field, s, at, name) || any
+			any = r.scalar(field, s, at) || any
 		}
 		if r.err != nil {
 			return false
@@ -73,58 +76,50 @@ func (r *applying) fill(into reflect.Value, members []setter, at *Cursor, prefix
 }
 
 // scalar sets the first value that fits, and tells whether the reply says it.
-func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor, name string) bool {
-	for f, err := range s.expr.values(r.scope, at) {
+func (r *applying) scalar(field reflect.Value, s *setter, at *Cursor) bool {
+	for f, err := range s.expr.values(&r.scope, at) {
 		if err != nil {
-			r.fail(name, err)
+			r.fail(s.name, err)
 			return false
 		}
-		value, misfit := convert(f, field.Type(), s.form)
+		set, misfit := s.set(field, f)
 		if misfit != "" {
-			r.note(name, misfit, f.from)
+			r.note(s.name, misfit, f.from)
 			continue
 		}
-		if saysSomething(value) {
-			field.Set(value)
+		if set {
 			return !f.from.constantly()
 		}
 	}
 	return false
 }
 
-// saysSomething tells whether a converted value is one: false is, a text of
-// nothing but white space and a count of 0 for an instant are not.
-func saysSomething(value reflect.Value) bool {
-	return value.Kind() == reflect.Bool || !value.IsZero()
-}
-
 // texts sets a list of texts. A list that is there and empty stays apart from
 // one that is absent: at a role's permissions it means none.
-func (r *applying) texts(field reflect.Value, s *setter, at *Cursor, name string) bool {
+func (r *applying) texts(field reflect.Value, s *setter, at *Cursor) bool {
 	var said bool
 	var all textSet
-	for f, err := range s.expr.values(r.scope, at) {
+	for f, err := range s.expr.values(&r.scope, at) {
 		if err != nil {
-			r.fail(name, err)
+			r.fail(s.name, err)
 			return false
 		}
-		value, misfit := convert(f, reflect.TypeFor[string](), s.form)
+		text, misfit := textIn(f, s.form)
 		if misfit != "" {
-			r.note(name, misfit, f.from)
+			r.note(s.name, misfit, f.from)
 			continue
 		}
-		text := value.String()
 		said = said || text != "" && !f.from.constantly()
 		all.add(text)
 	}
 	list := all.list
-	if list == nil && s.expr.emptyList(r.scope, at) {
+	if list == nil && s.expr.emptyList(&r.scope, at) {
 		list = []string{}
 	}
 	if list == nil {
 		return false
 	}
-	field.Set(reflect.ValueOf(list))
+	*field.Addr().Interface().(*[]string) = list
 	return said
 }
 
@@ -140,19 +135,19 @@ func (e expr) emptyList(s *Scope, at *Cursor) bool {
 }
 
 // list sets a list of objects, without repeats.
-func (r *applying) list(field reflect.Value, blocks []block, at *Cursor, prefix string) {
-	all := &items{list: field}
+func (r *applying) list(field reflect.Value, blocks []block, at *Cursor) {
+	all := items{list: field, value: blocks[0].value}
 	for i := range blocks {
 		b := &blocks[i]
 		switch {
 		case b.spread:
-			r.spread(all, &b.members[0], at, prefix)
+			r.spread(&all, b, at)
 		case b.each == nil:
-			r.item(all, b, at, prefix)
+			r.item(&all, b, at)
 		default:
 			for _, each := range b.each {
 				for item := range each.Each(at) {
-					if r.item(all, b, item, prefix); r.err != nil {
+					if r.item(&all, b, item); r.err != nil {
 						return
 					}
 				}
@@ -162,43 +157,48 @@ func (r *applying) list(field reflect.Value, blocks []block, at *Cursor, prefix 
 }
 
 // spread makes an item of every value of a plain path.
-func (r *applying) spread(all *items, s *setter, at *Cursor, prefix string) {
-	for f, err := range s.expr.values(r.scope, at) {
+func (r *applying) spread(all *items, b *block, at *Cursor) {
+	s := &b.members[0]
+	for f, err := range s.expr.values(&r.scope, at) {
 		if err != nil {
-			r.fail(prefix+s.name, err)
+			r.fail(s.name, err)
 			return
 		}
 		if f.from.constantly() {
 			continue // an item that holds only constants
 		}
-		item := reflect.New(all.list.Type().Elem()).Elem()
-		value, misfit := convert(f, item.Field(s.index).Type(), s.form)
-		switch {
-		case misfit != "":
-			r.note(prefix+s.name, misfit, f.from)
-		case !value.IsZero():
-			item.Field(s.index).Set(value)
-			all.add(item)
+		set, misfit := s.set(all.next().Field(s.index), f)
+		if misfit != "" {
+			r.note(s.name, misfit, f.from)
+		}
+		if set {
+			all.keep()
+		} else {
+			all.drop()
 		}
 	}
 }
 
 // item makes one item of a block. An item that holds only constants, or has no
 // value, is nothing that the source said.
-func (r *applying) item(all *items, b *block, at *Cursor, prefix string) {
-	item := reflect.New(all.list.Type().Elem()).Elem()
-	said := r.fill(item, b.members, at, prefix)
-	if value := item.FieldByName("Value"); r.err != nil || !said || value.IsValid() && value.IsZero() {
+func (r *applying) item(all *items, b *block, at *Cursor) {
+	item := all.next()
+	said := r.fill(item, b.members, at)
+	if r.err != nil || !said || b.value >= 0 && item.Field(b.value).IsZero() {
+		all.drop()
 		return
 	}
-	all.add(item)
+	all.keep()
 }
 
 func (r *applying) attributes(m *Mapping, at *Cursor) map[string][]string {
-	out := map[string][]string{}
+	if m.attributes == nil && m.object == nil {
+		return nil
+	}
+	out := make(map[string][]string, len(m.attributes))
 	for _, a := range m.attributes {
 		var all textSet
-		for f, err := range a.expr.values(r.scope, at) {
+		for f, err := range a.expr.values(&r.scope, at) {
 			if err != nil {
 				r.fail("attributes."+a.name, err)
 				return nil
@@ -241,15 +241,15 @@ func (r *applying) object(rule *objectRule, at *Cursor, out map[string][]string)
 			r.fail(memberAttributes, errAmbiguous)
 			return
 		}
-		items, isList := member.([]any)
-		if !isList {
-			items = []any{member}
-		}
 		var all textSet
-		for _, item := range items {
-			if text, ok := ScalarText(item); ok {
-				all.add(Form("").Text(text))
+		if items, isList := member.([]any); isList {
+			for _, item := range items {
+				if text, ok := ScalarText(item); ok {
+					all.add(FormText.Text(text))
+				}
 			}
+		} else if text, ok := ScalarText(member); ok {
+			all.add(FormText.Text(text))
 		}
 		if all.list != nil {
 			out[name] = all.list
@@ -269,15 +269,30 @@ func SecretName(name string) bool {
 	return false
 }
 
+func (r *applying) identify(rules []IDRule) {
+	if len(rules) == 0 {
+		return
+	}
+	ids := make([]Identifier, 0, len(rules))
+	for i := range rules {
+		if id, ok := r.id(&rules[i], &r.at); ok {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 {
+		r.record.IDs = ids
+	}
+}
+
 // id is the identifier of a rule: of several values the one that was asked for, if
 // it is among them, else the first.
-func (r *applying) id(rule IDRule, at *Cursor) (Identifier, bool) {
+func (r *applying) id(rule *IDRule, at *Cursor) (Identifier, bool) {
 	var asked func(value string) bool
 	if r.scope.Asked != nil {
 		asked = r.scope.Asked(rule.Kind)
 	}
 	first, some := Identifier{}, false
-	for f, err := range rule.expr.values(r.scope, at) {
+	for f, err := range rule.expr.values(&r.scope, at) {
 		if err != nil {
 			r.fail("ids."+rule.Kind, err)
 			return Identifier{}, false
@@ -319,29 +334,47 @@ func (r *applying) note(member, misfit string, from *alternative) {
 	}
 }
 
-// convert brings a value to a member's type. The misfit says what was expected
-// and what kind of value came, never the value.
-func convert(f found, typ reflect.Type, form Form) (value reflect.Value, misfit string) {
-	switch typ {
-	case reflect.TypeFor[time.Time]():
-		return instant(f)
-	case reflect.TypeFor[bool]():
-		if b, ok := f.value.(bool); ok {
-			return reflect.ValueOf(b), ""
+// set brings a value to the member's type, and sets the member if that says
+// something: false does, a text of nothing but white space and a count of 0 for an
+// instant do not. The misfit says what was expected and what kind of value came,
+// never the value.
+func (s *setter) set(field reflect.Value, f found) (set bool, misfit string) {
+	switch s.holds {
+	case holdsFlag, holdsMaybe:
+		flag, ok := f.value.(bool)
+		switch {
+		case !ok:
+			return false, "expected true or false, found " + formOf(f.value)
+		case s.holds == holdsFlag:
+			field.SetBool(flag)
+		default:
+			field.Set(reflect.ValueOf(&flag))
 		}
-		return reflect.Value{}, "expected true or false, found " + formOf(f.value)
-	case reflect.TypeFor[*bool]():
-		if b, ok := f.value.(bool); ok {
-			return reflect.ValueOf(&b), ""
+		return true, ""
+	case holdsInstant:
+		at, misfit := instant(f)
+		if misfit != "" || at.IsZero() {
+			return false, misfit
 		}
-		return reflect.Value{}, "expected true or false, found " + formOf(f.value)
+		*field.Addr().Interface().(*time.Time) = at //nolint:forcetypeassert // as holdsOf has seen
+		return true, ""
 	default:
-		text, ok := textOf(f.value)
-		if !ok {
-			return reflect.Value{}, "expected text, found " + formOf(f.value)
+		text, misfit := textIn(f, s.form)
+		if misfit != "" || text == "" {
+			return false, misfit
 		}
-		return reflect.ValueOf(form.Text(text)), ""
+		field.SetString(text)
+		return true, ""
 	}
+}
+
+// textIn is a value as a text in a form.
+func textIn(f found, form Form) (text, misfit string) {
+	text, ok := textOf(f.value)
+	if !ok {
+		return "", "expected text, found " + formOf(f.value)
+	}
+	return form.Text(text), ""
 }
 
 // textOf is a text or a number as text. A boolean is neither: no name and no
@@ -355,27 +388,24 @@ func textOf(v any) (string, bool) {
 
 // instant reads a text as an instant; a number only where the definition says
 // its unit, because nobody can see from a number what it counts.
-func instant(f found) (reflect.Value, string) {
-	var at time.Time
-	var ok bool
-	switch text, isText := f.value.(string); {
-	case f.from.as != "":
+func instant(f found) (at time.Time, misfit string) {
+	if f.from.as != "" {
 		digits, _ := ScalarText(f.value)
-		t, some, err := f.from.as.Time(Number(digits))
+		at, some, err := f.from.as.Time(Number(digits))
 		if err != nil {
-			return reflect.Value{}, "expected an instant as " + string(f.from.as) + ", found " + formOf(f.value)
+			return time.Time{}, "expected an instant as " + string(f.from.as) + ", found " + formOf(f.value)
 		}
 		if !some {
-			return reflect.ValueOf(time.Time{}), ""
+			return time.Time{}, ""
 		}
-		at, ok = t, true
-	case isText:
-		at, ok = ParseInstant(text)
+		return at, ""
 	}
-	if !ok {
-		return reflect.Value{}, "expected an instant, found " + formOf(f.value)
+	if text, isText := f.value.(string); isText {
+		if at, ok := ParseInstant(text); ok {
+			return at, ""
+		}
 	}
-	return reflect.ValueOf(at), ""
+	return time.Time{}, "expected an instant, found " + formOf(f.value)
 }
 
 // formOf names the form of a JSON value, for messages.

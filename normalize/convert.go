@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -48,6 +49,9 @@ func (f Form) Text(s string) string {
 }
 
 func canonicalText(s string) string {
+	if plainASCII(s) {
+		return s
+	}
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n':
@@ -61,9 +65,23 @@ func canonicalText(s string) string {
 	return strings.TrimSpace(norm.NFC.String(clean))
 }
 
+// plainASCII tells whether a text is in its form already, as most are: printable
+// ASCII with no white space around it.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+}
+
 // canonicalEmail drops no character from within an address: two that differ in a
 // control character are two, and only one of them is proved to be somebody's.
 func canonicalEmail(s string) string {
+	if plainASCII(s) && !strings.Contains(s, "xn--") && !strings.Contains(s, "XN--") && !strings.Contains(s, "Xn--") && !strings.Contains(s, "xN--") {
+		return strings.ToLower(s) // IDNA leaves such a domain as it is, or refuses it, which leaves it too
+	}
 	lower := strings.Map(lowerRune, norm.NFC.String(s))
 	address := strings.TrimSpace(norm.NFC.String(lower)) // ẖ is one character, H̱ is two
 	at := strings.LastIndexByte(address, '@')
@@ -168,12 +186,23 @@ func countryByName(s string) (string, bool) {
 	if len(s) > maxCountryName {
 		return "", false
 	}
-	name := "=" + foldName(s) + ";"
-	if at := strings.Index(countryNames, name); at >= 2 && name != "=;" {
-		return countryNames[at-2 : at], true
-	}
-	return "", false
+	code, ok := countries()[foldName(s)]
+	return code, ok
 }
+
+// countries are the codes by the folded names: to look for a name in the text of all
+// of them took longer than to read a reply.
+var countries = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // made once, of a constant, and never changed
+	codes := map[string]string{}
+	for _, entry := range strings.FieldsFunc(countryNames, func(r rune) bool { return r == ';' || unicode.IsSpace(r) && r != ' ' }) {
+		if code, name, ok := strings.Cut(strings.TrimSpace(entry), "="); ok {
+			if _, first := codes[name]; !first {
+				codes[name] = code
+			}
+		}
+	}
+	return codes
+})
 
 const maxCountryName = 100
 
@@ -261,12 +290,13 @@ func SameID(kind, a, b string) bool {
 	if a == b {
 		return true
 	}
-	// ſ is the one letter that folds to ASCII and is still there in NFC. Like İ
-	// above it must not make two people one.
-	const longS = "ſ"
 	return (kind == "email" || kind == "username") &&
 		!strings.Contains(a, longS) && !strings.Contains(b, longS) && strings.EqualFold(a, b)
 }
+
+// longS is the one letter that folds to ASCII and is still there in NFC. Like İ
+// above it must not make two people one.
+const longS = "ſ"
 
 // ParseInstant reads a text as an instant, in UTC: RFC 3339, and what of ISO 8601
 // systems send besides: without an offset (UTC), without seconds, an offset
@@ -331,6 +361,12 @@ var (
 // and the error nil. The error, for what is no number or lies outside the years 0
 // to 9999, holds none of the digits.
 func (e Epoch) Time(count Number) (at time.Time, present bool, err error) {
+	if n, err := strconv.ParseInt(string(count), 10, 64); err == nil && n > 0 && n < maxCount && count[0] != '+' {
+		if e == EpochMillis {
+			return time.UnixMilli(n).UTC(), true, nil
+		}
+		return time.Unix(n, 0).UTC(), true, nil
+	}
 	parts := decimal.FindStringSubmatch(string(count))
 	if parts == nil {
 		return time.Time{}, false, errNotNumber
@@ -372,6 +408,9 @@ func (e Epoch) Time(count Number) (at time.Time, present bool, err error) {
 	return at, !at.IsZero(), nil
 }
 
+// maxCount is in the year 9999 as seconds: what lies below needs no closer look.
+const maxCount = 253402300799
+
 // decimal is a JSON number, or the same in a text with zeros before it.
 var decimal = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)
 
@@ -379,8 +418,7 @@ var decimal = regexp.MustCompile(`^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$`)
 const maxExponent = 1 << 30
 
 // countryNames are English names as CLDR and ISO 3166-1 have them, and a few that
-// people write, folded as foldName does. A text is searched as it stands: no
-// table is built for it, and there is none to share.
+// people write, folded as foldName does.
 const countryNames = `
 AD=andorra; AE=united arab emirates; AE=uae; AF=afghanistan; AG=antigua barbuda; AI=anguilla; AL=albania; AM=armenia; AO=angola; AQ=antarctica;
 AR=argentina; AS=american samoa; AT=austria; AU=australia; AW=aruba; AX=aland islands; AZ=azerbaijan; BA=bosnia herzegovina; BB=barbados;

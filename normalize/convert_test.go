@@ -542,3 +542,16 @@ func BenchmarkForm(b *testing.B) {
 		})
 	}
 }
+
+// TestEmailTheShortWay: what an address of plain ASCII becomes without looking
+// closer is what it becomes by looking.
+func TestEmailTheShortWay(t *testing.T) {
+	t.Parallel()
+	label := rapid.StringMatching(`[A-Za-z0-9_.+-]{0,12}|-a-|xN--[a-z0-9-]{0,8}|[a-z]{64}|a--b|\.|[ !~#]`)
+	rapid.Check(t, func(r *rapid.T) {
+		address := "a" + strings.Join(rapid.SliceOfN(label, 0, 5).Draw(r, "local"), "") + "@" + strings.Join(rapid.SliceOfN(label, 0, 5).Draw(r, "domain"), ".")
+		if short, long := FormEmail.Text(address), FormEmail.Text("\u200b"+address); "\u200b"+short != long {
+			r.Fatalf("%q is %q, and %q the long way", address, short, long)
+		}
+	})
+}

@@ -47,57 +47,72 @@ func (t *textSet) has(text string) bool {
 	return seen
 }
 
-// items is a list of objects without repeats.
+// items is a list of objects without repeats. An item is made at the end of the list
+// and stays there if it is kept.
 type items struct {
-	list reflect.Value
-	at   map[string][]int // where those of one value stand; nil while they are few
+	list  reflect.Value
+	value int              // index of the field that an item is known by, -1 where that is the whole of it
+	at    map[string][]int // where those of one value stand; nil while they are few
 }
 
-// add adds an item unless the list has it. Two items with one value are one if
-// neither contradicts the other: what one leaves out, the other fills in.
-func (l *items) add(item reflect.Value) {
+// next is one more item, empty.
+func (l *items) next() reflect.Value {
 	n := l.list.Len()
+	l.list.Grow(1)
+	l.list.SetLen(n + 1)
+	item := l.list.Index(n)
+	item.SetZero()
+	return item
+}
+
+// drop takes the last item away.
+func (l *items) drop() { l.list.SetLen(l.list.Len() - 1) }
+
+// keep keeps the last item unless the list has it. Two items with one value are one
+// if neither contradicts the other: what one leaves out, the other fills in.
+func (l *items) keep() {
+	n := l.list.Len() - 1
+	item := l.list.Index(n)
 	if n <= fewElements {
 		for i := range n {
-			if absorb(l.list.Index(i), item) {
+			if l.absorb(l.list.Index(i), item) {
+				l.drop()
 				return
 			}
 		}
-		l.list.Set(reflect.Append(l.list, item))
 		return
 	}
 	if l.at == nil {
 		l.at = make(map[string][]int, 2*n)
 		for i := range n {
-			value := valueOf(l.list.Index(i))
+			value := l.known(l.list.Index(i))
 			l.at[value] = append(l.at[value], i)
 		}
 	}
-	value := valueOf(item)
+	value := l.known(item)
 	alike := l.at[value]
 	for _, i := range alike[:min(len(alike), mostAlike)] {
-		if absorb(l.list.Index(i), item) {
+		if l.absorb(l.list.Index(i), item) {
+			l.drop()
 			return
 		}
 	}
 	l.at[value] = append(alike, n)
-	l.list.Set(reflect.Append(l.list, item))
 }
 
-// valueOf is what an item is known by: its value, or the whole of an address.
-func valueOf(item reflect.Value) string {
-	if value := item.FieldByName("Value"); value.IsValid() {
-		return value.String()
+// known is what an item is known by: its value, or the whole of an address.
+func (l *items) known(item reflect.Value) string {
+	if l.value >= 0 {
+		return item.Field(l.value).String()
 	}
 	return fmt.Sprintf("%#v", item.Interface())
 }
 
-func absorb(into, item reflect.Value) bool {
-	value := into.FieldByName("Value")
-	if !value.IsValid() { // nothing names an address but the whole of it
+func (l *items) absorb(into, item reflect.Value) bool {
+	if l.value < 0 { // nothing names an address but the whole of it
 		return reflect.DeepEqual(into.Interface(), item.Interface())
 	}
-	if value.String() != item.FieldByName("Value").String() {
+	if into.Field(l.value).String() != item.Field(l.value).String() {
 		return false
 	}
 	for i := range into.NumField() {

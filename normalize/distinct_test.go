@@ -26,11 +26,11 @@ func TestDistinctIsWhatComparingAllMakes(t *testing.T) {
 			return r
 		})
 		var got, want []Role
-		all := &items{list: reflect.ValueOf(&got).Elem()}
+		all := itemsOf(&got)
 		for _, role := range rapid.SliceOfN(one, 0, 100).Draw(t, "roles") {
-			all.add(reflect.ValueOf(role))
+			add(all, role)
 			if !slices.ContainsFunc(indices(want), func(i int) bool {
-				return absorb(reflect.ValueOf(&want[i]).Elem(), reflect.ValueOf(role))
+				return all.absorb(reflect.ValueOf(&want[i]).Elem(), reflect.ValueOf(role))
 			}) {
 				want = append(want, role)
 			}
@@ -68,11 +68,20 @@ func indices[E any](list []E) []int {
 
 func TestDistinctAddresses(t *testing.T) {
 	var got []Address
-	all := &items{list: reflect.ValueOf(&got).Elem()}
+	all := itemsOf(&got)
 	for i := range 200 {
-		all.add(reflect.ValueOf(Address{Locality: strconv.Itoa(i % 50), Country: "DE"}))
+		add(all, Address{Locality: strconv.Itoa(i % 50), Country: "DE"})
 	}
 	if len(got) != 50 {
 		t.Errorf("%d addresses, want 50", len(got))
 	}
+}
+
+func itemsOf[E any](list *[]E) *items {
+	return &items{list: reflect.ValueOf(list).Elem(), value: valueIndex(reflect.TypeFor[E]())}
+}
+
+func add[E any](all *items, item E) {
+	all.next().Set(reflect.ValueOf(item))
+	all.keep()
 }

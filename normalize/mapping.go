@@ -52,8 +52,9 @@ type objectRule struct {
 
 // setter fills one member of a struct from a reply.
 type setter struct {
-	name  string
+	name  string // with those around it: roles.expiresAt
 	index int
+	holds holding
 	form  Form
 	expr  expr     // of a scalar, or of a list of texts
 	parts []setter // of an object such as name
@@ -65,7 +66,45 @@ type setter struct {
 type block struct {
 	each    Paths
 	members []setter
+	value   int  // index of the item's field Value, -1 where it has none
 	spread  bool // a plain path: an item for every value of it
+}
+
+// holding is what a member holds, found out once.
+type holding uint8
+
+const (
+	holdsText holding = iota
+	holdsTexts
+	holdsFlag
+	holdsMaybe // a flag that may be unknown
+	holdsInstant
+	holdsOther
+)
+
+func holdsOf(typ reflect.Type) holding {
+	switch typ {
+	case reflect.TypeFor[string]():
+		return holdsText
+	case reflect.TypeFor[[]string]():
+		return holdsTexts
+	case reflect.TypeFor[bool]():
+		return holdsFlag
+	case reflect.TypeFor[*bool]():
+		return holdsMaybe
+	case reflect.TypeFor[time.Time]():
+		return holdsInstant
+	default:
+		return holdsOther
+	}
+}
+
+// valueIndex is the index of an item's field Value, -1 where it has none.
+func valueIndex(typ reflect.Type) int {
+	if field, ok := typ.FieldByName("Value"); ok {
+		return field.Index[0]
+	}
+	return -1
 }
 
 // Members are the top-level members of the profile that the mapping can give.
@@ -106,7 +145,7 @@ func (m *Mapping) locate(prefix string, n *document.Node) {
 }
 
 func (c *Compiler) profile(m *Mapping, n *document.Node) {
-	m.members = c.setters(n.Without("attributes"), reflect.TypeFor[Profile](), "attributes")
+	m.members = c.setters(n.Without("attributes"), reflect.TypeFor[Profile](), "", "attributes")
 	if attributes := n.Field("attributes"); attributes != nil {
 		c.attributes(m, attributes)
 	}
@@ -215,15 +254,32 @@ func (c *Compiler) id(key, n *document.Node) IDRule {
 		rule.AnyCase = rule.AnyCase || a.anyCase
 		proved = proved && (a.asks || a.assumed)
 	}
-	if rule.Kind == "email" && !proved {
+	if rule.Kind == "email" && !proved && !meantAsProof(n) {
 		key.Errorf("an e-mail address identifies a person only when it is verified").
 			Suggest("add `when: {PATH: true}` on a verified flag, or `verified: assumed`")
 	}
 	return rule
 }
 
+// meantAsProof tells whether a proof is written that could not be read, which has
+// been reported.
+func meantAsProof(n *document.Node) bool {
+	return slices.ContainsFunc(n.OneOrMore(), func(item *document.Node) bool {
+		if item.Kind() != document.Mapping {
+			return false
+		}
+		for _, f := range item.Fields() {
+			if near := document.Closest(f.Key.Text(), []string{"when", "verified"}); near != "" && near != f.Key.Text() {
+				return true
+			}
+		}
+		when, verified := item.Field("when"), item.Field("verified")
+		return when != nil && when.Kind() != document.Mapping || verified.Kind() == document.Scalar && verified.Text() != "assumed"
+	})
+}
+
 // setters compiles the members of one struct type that n names.
-func (c *Compiler) setters(n *document.Node, typ reflect.Type, also ...string) []setter {
+func (c *Compiler) setters(n *document.Node, typ reflect.Type, within string, also ...string) []setter {
 	known := append(memberNames(typ), also...)
 	var all []setter
 	for _, f := range n.Fields() {
@@ -232,9 +288,11 @@ func (c *Compiler) setters(n *document.Node, typ reflect.Type, also ...string) [
 		case ok && f.Value.Kind() == document.Null:
 			f.Value.Errorf("the member %q is written but has no value", f.Key.Text()).Suggest("give it a path or remove the line")
 		case ok:
-			all = append(all, c.setter(field, f.Value))
+			all = append(all, c.setter(field, f.Value, within))
 		case f.Key.Text() == "identifiers":
 			f.Key.Errorf("identifiers stand under `ids`, not under `profile`")
+		case typ == reflect.TypeFor[Profile]():
+			document.UnknownMember(f.Key, "member", c.ProfileForm().Members())
 		default:
 			document.UnknownName(f.Key, "member", known)
 		}
@@ -245,15 +303,15 @@ func (c *Compiler) setters(n *document.Node, typ reflect.Type, also ...string) [
 	return all
 }
 
-func (c *Compiler) setter(field reflect.StructField, n *document.Node) setter {
-	s := setter{name: jsonName(field), index: field.Index[0], form: Form(field.Tag.Get("form"))}
+func (c *Compiler) setter(field reflect.StructField, n *document.Node, within string) setter {
+	s := setter{name: within + jsonName(field), index: field.Index[0], form: Form(field.Tag.Get("form")), holds: holdsOf(field.Type)}
 	switch typ := field.Type; {
 	case typ == reflect.TypeFor[time.Time](), typ == reflect.TypeFor[[]string]():
 		s.expr = c.expr(n)
 	case typ.Kind() == reflect.Slice:
-		s.items = c.blocks(n, typ.Elem())
+		s.items = c.blocks(n, typ.Elem(), s.name+".")
 	case typ.Kind() == reflect.Pointer && typ.Elem().Kind() == reflect.Struct:
-		s.parts = c.setters(n, typ.Elem())
+		s.parts = c.setters(n, typ.Elem(), s.name+".")
 	default:
 		s.expr = c.expr(n)
 	}
@@ -262,11 +320,11 @@ func (c *Compiler) setter(field reflect.StructField, n *document.Node) setter {
 
 // blocks compiles the value of a list of objects: blocks, or plain paths that
 // stand for `value`.
-func (c *Compiler) blocks(n *document.Node, typ reflect.Type) []block {
+func (c *Compiler) blocks(n *document.Node, typ reflect.Type, within string) []block {
 	var blocks []block
 	for _, item := range n.OneOrMore() {
 		if item.Kind() == document.Mapping && item.Field("path") == nil && item.Field("cel") == nil {
-			blocks = append(blocks, c.block(item, typ))
+			blocks = append(blocks, c.block(item, typ, within))
 			continue
 		}
 		field, ok := fieldByName(typ, "value")
@@ -275,17 +333,17 @@ func (c *Compiler) blocks(n *document.Node, typ reflect.Type) []block {
 				Suggest("write a block: {%s: PATH, …}", memberNames(typ)[0])
 			continue
 		}
-		blocks = append(blocks, block{members: []setter{c.setter(field, item)}, spread: true})
+		blocks = append(blocks, block{members: []setter{c.setter(field, item, within)}, spread: true, value: valueIndex(typ)})
 	}
 	return blocks
 }
 
-func (c *Compiler) block(n *document.Node, typ reflect.Type) block {
-	var b block
+func (c *Compiler) block(n *document.Node, typ reflect.Type, within string) block {
+	b := block{value: valueIndex(typ)}
 	if each := n.Field("each"); each != nil {
 		b.each = c.Paths(each)
 	}
-	b.members = c.setters(n.Without("each"), typ, "each")
+	b.members = c.setters(n.Without("each"), typ, within, "each")
 	if _, ok := fieldByName(typ, "value"); ok && n.Field("value") == nil {
 		n.Errorf("the key \"value\" is missing").Suggest("every item needs a value: what it is called")
 	}

@@ -3,6 +3,8 @@ package normalize
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +18,8 @@ import (
 //
 //	a.b             the member b of the member a
 //	a[0].b          of the first element of the list a
-//	["odd.key"].c   a name with . [ ] ^ " or white space, as a JSON string
+//	a.*             every value of the object a, whatever its names, or element of the list a
+//	["odd.key"].c   a name with . [ ] ^ " or white space, or that is *, as a JSON string
 //	.               the record itself
 //	^.a             within an item: a of the object around it
 //	^.^.a           of the object around the list around it
@@ -33,6 +36,9 @@ import (
 // the items of services.roles the text ^.name is the service's and never that of
 // what the services are listed in.
 //
+// An object whose names are data (a record under its number, say) is gone through
+// with * as if it were the list of its values, in the order of the names.
+//
 // A Path is immutable and safe for concurrent use. Its zero value is the path
 // of the record itself.
 type Path struct {
@@ -41,11 +47,16 @@ type Path struct {
 	steps   []step
 }
 
-// step is a member's name or, where index is not negative, a list's element.
+// step is a member's name or, where index is not negative, a list's element, or
+// every value of an object or a list.
 type step struct {
 	name  string
 	index int
+	every bool
 }
+
+// everyValue is what * stands for.
+func everyValue() step { return step{index: -1, every: true} }
 
 // String returns the text that the path was compiled from.
 func (p Path) String() string { return p.text }
@@ -86,7 +97,7 @@ func (p Path) Each(at *Cursor) iter.Seq[*Cursor] {
 }
 
 // Values yields the values that Each does, in the same order, less those that
-// are absent: "", [] and {}. It allocates nothing.
+// are absent: "", [] and {}. It allocates nothing, unless the path has a *.
 func (p Path) Values(at *Cursor) iter.Seq[any] {
 	return func(yield func(any) bool) {
 		if from := p.origin(at); from != nil {
@@ -147,7 +158,7 @@ func (p Path) origin(at *Cursor) *Cursor {
 	if len(p.steps) == 0 {
 		return object
 	}
-	for object != nil && !object.has(p.steps[0].name) {
+	for object != nil && !p.steps[0].every && !object.has(p.steps[0].name) {
 		if object.element {
 			return nil
 		}
@@ -174,6 +185,9 @@ func (c *Cursor) each(steps []step, yield func(*Cursor) bool) bool {
 			}
 			return c.item(value[steps[0].index]).each(steps[1:], yield)
 		}
+		if len(steps) > 0 && steps[0].every {
+			steps = steps[1:] // of each element
+		}
 		for _, item := range value {
 			if !c.item(item).each(steps, yield) {
 				return false
@@ -183,6 +197,14 @@ func (c *Cursor) each(steps []step, yield func(*Cursor) bool) bool {
 	case map[string]any:
 		if len(steps) == 0 {
 			return yield(c)
+		}
+		if steps[0].every {
+			for _, item := range valuesOf(value) {
+				if !c.item(item).each(steps[1:], yield) {
+					return false
+				}
+			}
+			return true
 		}
 		member, ok := steps[0].member(value)
 		if !ok {
@@ -196,8 +218,9 @@ func (c *Cursor) each(steps []step, yield func(*Cursor) bool) bool {
 	}
 }
 
-// item is the cursor of an element of the list at c. The list itself is not on
-// the way: around an element lies the object that has the list.
+// item is the cursor of an element of the list at c, or of a value of the object
+// that is taken for one. The list itself is not on the way: around an element lies
+// the object that has the list.
 func (c *Cursor) item(v any) *Cursor {
 	return &Cursor{Value: v, parent: c.parent, element: true}
 }
@@ -210,18 +233,51 @@ func (s step) member(of map[string]any) (any, bool) {
 	return member, ok
 }
 
+// single is the one value at the path, nil where there is none; ok is false where
+// that takes a closer look, because of a list or of what is around. Most paths lead
+// from member to member, and most of them in any one reply to nothing.
+func (p Path) single(at *Cursor) (v any, ok bool) {
+	if p.outward > 0 {
+		return nil, false
+	}
+	v = at.Value
+	for i := range p.steps {
+		if p.steps[i].every {
+			return nil, false
+		}
+		switch value := v.(type) {
+		case map[string]any:
+			if v, ok = p.steps[i].member(value); !ok {
+				return nil, true
+			}
+		case []any, Ambiguous:
+			return nil, false
+		default:
+			return nil, true
+		}
+	}
+	_, isList := v.([]any)
+	return v, !isList
+}
+
 // reach follows the steps without remembering the way, and yields what stands at
 // the end of them as it is, null and lists included. It returns false when yield did.
 func reach(v any, steps []step, yield func(any) bool) bool {
 	for i, s := range steps {
 		switch value := v.(type) {
 		case map[string]any:
+			if s.every {
+				return reachEvery(valuesOf(value), steps[i+1:], yield)
+			}
 			member, ok := s.member(value)
 			if !ok {
 				return true
 			}
 			v = member
 		case []any:
+			if s.every {
+				return reachEvery(value, steps[i+1:], yield)
+			}
 			if s.index < 0 {
 				for _, item := range value {
 					if !reach(item, steps[i:], yield) {
@@ -241,6 +297,29 @@ func reach(v any, steps []step, yield func(any) bool) bool {
 		}
 	}
 	return yield(v)
+}
+
+// reachEvery follows the steps from each of the values; where there are none left,
+// the values are a list that is left whole.
+func reachEvery(values []any, steps []step, yield func(any) bool) bool {
+	if len(steps) == 0 {
+		return yield(values)
+	}
+	for _, v := range values {
+		if !reach(v, steps, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// valuesOf are the values of an object, in the order of their names.
+func valuesOf(object map[string]any) []any {
+	values := make([]any, 0, len(object))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		values = append(values, object[name])
+	}
+	return values
 }
 
 // present yields v, or its items where it is a list, unless there is nothing to it.
@@ -335,6 +414,10 @@ func (p *pathParser) element() error {
 		return nil
 	case p.rest[0] == '[':
 		return p.wrong(1, "a bracket follows a name without a dot", "write a[0] or a[\"name\"]")
+	case first && jsonPath.MatchString(p.rest):
+		return p.wrong(1, "a path does not begin with $", `write a.b, or . alone for the record itself; a member of that name is written ["$"]`)
+	case first && p.rest[0] == '/':
+		return p.wrong(1, "a path has dots and no slashes", `write a.b; a name that begins with one is quoted: ["/a"]`)
 	case p.rest[0] == '.' && first:
 		return p.wrong(1, "a path does not begin with a dot", "write a.b, or . alone for the record itself")
 	case p.rest[0] == '.':
@@ -347,9 +430,16 @@ func (p *pathParser) element() error {
 	if end == 0 {
 		return p.misplaced()
 	}
+	if p.rest[:end] == "*" {
+		p.step(everyValue(), end)
+		return nil
+	}
 	p.step(step{name: p.rest[:end], index: -1}, end)
 	return nil
 }
+
+// jsonPath finds what is written as JSONPath (RFC 9535) has it.
+var jsonPath = regexp.MustCompile(`^\$($|[.[])`)
 
 // inBareName tells whether a name needs no quotes for the character's sake.
 func inBareName(r rune) bool {
@@ -369,7 +459,11 @@ func (p *pathParser) bracket() error {
 		if width == 0 {
 			return p.wrong(len(p.rest), "this bracket is not closed", "")
 		}
-		return p.wrong(width, "neither a position nor a quoted name", `write [0], counted from the first, or ["name"]`)
+		hint := `write [0], counted from the first, or ["name"]`
+		if p.rest[:width] == "[*]" {
+			hint = "a path steps through a list by itself: write a.b for b of every element; a.* is every value of an object"
+		}
+		return p.wrong(width, "neither a position nor a quoted name", hint)
 	case digits == 0:
 		return p.wrong(2, "a position is missing in these brackets", "a path steps through a list by itself: write a.b for b of every element")
 	case digits > 1 && p.rest[1] == '0':

@@ -3,6 +3,8 @@ package normalize
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +46,8 @@ func TestPathFromTheRecord(t *testing.T) {
 		"list": [{"x": 1}, null, {"x": null}, {"y": 9}, "scalar", {"x": [2, [3, null, [4]], []]}],
 		"matrix": [[1, 2], [3]],
 		"roles": [{"permissions": [{"name": "p1"}, {"name": "p2"}]}, {"permissions": []}, {"permissions": {"name": "p3"}}],
-		"odd.key": {"c": "odd"}, "first name": "quoted", "": "unnamed", "^": "hat", "q\"q": "quote", "名前": "unicode", "$ref": "dollar", "a-b_c:d/e@f": "bare",
+		"odd.key": {"c": "odd"}, "first name": "quoted", "": "unnamed", "^": "hat", "q\"q": "quote", "名前": "unicode", "$ref": "dollar", "a-b_c:d/e@f": "bare", "*": "star",
+		"keyed": {"4711": {"id": 4711, "tags": ["t"]}, "12": {"id": 12}, "none": null}, "php": [{"id": 7}],
 		"twice": 1, "twice": 2
 	}`
 	for _, test := range []struct {
@@ -92,6 +95,16 @@ func TestPathFromTheRecord(t *testing.T) {
 		{"名前", `["unicode"]`, `["unicode"]`, `"unicode"`},
 		{"$ref", `["dollar"]`, `["dollar"]`, `"dollar"`},
 		{"a-b_c:d/e@f", `["bare"]`, `["bare"]`, `"bare"`},
+		{"keyed.*.id", `[12,4711]`, `[12,4711]`, `12`},
+		{"keyed.*", `[{"id":12},{"id":4711,"tags":["t"]}]`, `[{"id":12},{"id":4711,"tags":["t"]}]`, `[{"id":12},{"id":4711,"tags":["t"]},null]`},
+		{"keyed.*[0].id", `[]`, `[]`, ``},
+		{"keyed.*.*", `[12,4711,"t"]`, `[12,4711,"t"]`, `[12]`},
+		{"keyed.*.tags.*", `["t"]`, `["t"]`, `["t"]`},
+		{"php.*.id", `[7]`, `[7]`, `7`},
+		{"a.object.*", `[]`, `[]`, `[]`},
+		{"a.b.*", `[]`, `[]`, ``},
+		{"matrix.*", `[1,2,3]`, `[1,2,3]`, `[[1,2],[3]]`},
+		{`["*"]`, `["star"]`, `["star"]`, `"star"`},
 		{"^", `[]`, `[]`, ``},
 		{"^.a", `[]`, `[]`, ``},
 		{"^.^.a", `[]`, `[]`, ``},
@@ -314,6 +327,11 @@ func TestParsePathErrors(t *testing.T) {
 		{".a", 0, 1, "a path does not begin with a dot", "write a.b, or . alone for the record itself"},
 		{".[0]", 0, 1, "a path does not begin with a dot", "write a.b, or . alone for the record itself"},
 		{"..", 0, 1, "a path does not begin with a dot", "write a.b, or . alone for the record itself"},
+		{"/a/b", 0, 1, "a path has dots and no slashes", `write a.b; a name that begins with one is quoted: ["/a"]`},
+		{"$.a", 0, 1, "a path does not begin with $", `write a.b, or . alone for the record itself; a member of that name is written ["$"]`},
+		{"$", 0, 1, "a path does not begin with $", `write a.b, or . alone for the record itself; a member of that name is written ["$"]`},
+		{"$[0]", 0, 1, "a path does not begin with $", `write a.b, or . alone for the record itself; a member of that name is written ["$"]`},
+		{"a[*].b", 1, 3, "neither a position nor a quoted name", "a path steps through a list by itself: write a.b for b of every element; a.* is every value of an object"},
 		{"a.", 1, 1, "a name is missing after this dot", ""},
 		{"^.", 1, 1, "a name is missing after this dot", ""},
 		{"a..b", 2, 1, "a name is missing before this dot", ""},
@@ -341,7 +359,6 @@ func TestParsePathErrors(t *testing.T) {
 		{"a[]", 1, 2, "a position is missing in these brackets", "a path steps through a list by itself: write a.b for b of every element"},
 		{"a[b].c", 1, 3, "neither a position nor a quoted name", `write [0], counted from the first, or ["name"]`},
 		{"a[-1]", 1, 4, "neither a position nor a quoted name", `write [0], counted from the first, or ["name"]`},
-		{"a[*].b", 1, 3, "neither a position nor a quoted name", `write [0], counted from the first, or ["name"]`},
 		{"a['b']", 1, 5, "neither a position nor a quoted name", `write [0], counted from the first, or ["name"]`},
 		{"a[01]", 1, 4, "a position is written without leading zeros", ""},
 		{"a[2147483648]", 1, 12, "no list is that long", ""},
@@ -387,7 +404,11 @@ func pathOf(outward int, steps []step, quote bool) string {
 		switch {
 		case s.index >= 0:
 			text += fmt.Sprintf("[%d]", s.index)
-		case quote || s.name == "" || strings.ContainsFunc(s.name, func(r rune) bool { return !inBareName(r) }):
+		case s.every && text == "":
+			text = "*"
+		case s.every:
+			text += ".*"
+		case quote || s.name == "" || s.name == "*" || strings.ContainsFunc(s.name, func(r rune) bool { return !inBareName(r) }):
 			text += `["` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\t", `\t`).Replace(s.name) + `"]`
 		case text == "":
 			text += s.name
@@ -403,15 +424,18 @@ func pathOf(outward int, steps []step, quote bool) string {
 
 func steps(names *rapid.Generator[string]) *rapid.Generator[[]step] {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
-		if rapid.IntRange(0, 4).Draw(t, "kind") == 0 {
+		switch rapid.IntRange(0, 5).Draw(t, "kind") {
+		case 0:
 			return step{index: rapid.IntRange(0, 3).Draw(t, "index")}
+		case 1:
+			return everyValue()
 		}
 		return step{name: names.Draw(t, "name"), index: -1}
 	}), 0, 5)
 }
 
 func TestPathTextRoundTrips(t *testing.T) {
-	names := rapid.StringMatching(`[a-z.^\[\]" \\é名\n\t]{0,4}`)
+	names := rapid.StringMatching(`[a-z.^*\[\]" \\é名\n\t]{0,4}`)
 	rapid.Check(t, func(t *rapid.T) {
 		want := Path{outward: rapid.IntRange(0, 3).Draw(t, "outward"), steps: steps(names).Draw(t, "steps")}
 		if want.outward > 0 && len(want.steps) > 0 {
@@ -472,6 +496,8 @@ func (p placed) follow(steps []step) []placed {
 		for i, item := range list {
 			item := placed{item, true, p.around}
 			switch {
+			case len(steps) > 0 && steps[0].every:
+				all = append(all, item.follow(steps[1:])...)
 			case len(steps) == 0 || steps[0].index < 0:
 				all = append(all, item.follow(steps)...)
 			case steps[0].index == i:
@@ -487,6 +513,12 @@ func (p placed) follow(steps []step) []placed {
 		return nil
 	case twice || len(steps) == 0:
 		return []placed{p}
+	case steps[0].every && object != nil:
+		var all []placed
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			all = append(all, placed{object[name], true, p.around}.follow(steps[1:])...)
+		}
+		return all
 	}
 	member, ok := object[steps[0].name]
 	if !ok || steps[0].index >= 0 {
@@ -589,7 +621,7 @@ func TestPathValuesAllocatesNothing(t *testing.T) {
 }
 
 func FuzzParsePath(f *testing.F) {
-	for _, seed := range []string{".", "a.b", "a[0].b", `["odd.key"].c`, "^.^.a", `^["a\"b"]`, "a[", "^[0]", "a..b", "\xff", `a["\ud800"]`, "first name"} {
+	for _, seed := range []string{".", "a.b", "*", "a.*.b", "$.a", "/a", "a[0].b", `["odd.key"].c`, "^.^.a", `^["a\"b"]`, "a[", "^[0]", "a..b", "\xff", `a["\ud800"]`, "first name"} {
 		f.Add(seed)
 	}
 	record := At(map[string]any{"a": []any{map[string]any{"b": Number("1")}, nil}, "c": map[string]any{"a": "x"}})
@@ -658,4 +690,30 @@ func BenchmarkPath(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestSingleIsWhatValuesYields: the short way to a value says what the long way does.
+func TestSingleIsWhatValuesYields(t *testing.T) {
+	t.Parallel()
+	record, err := ParseJSON([]byte(`{"a": {"b": 1, "*": 2, "c": [{"d": 3}, {"d": 4}], "e": "", "f": null, "g": {}, "h": []}, "n": {"x": {"y": 5}, "z": {"y": 6}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"a.b", "a.*", `a["*"]`, "a.c.d", "a.c[1].d", "a.e", "a.f", "a.g", "a.h", "a.x", "x.y.z", "n.*.y", "n.x.y", ".", "a.b.c", "*", "a.e.x"} {
+		path, err := ParsePath(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, ok := path.single(At(record))
+		if !ok {
+			continue
+		}
+		var want []any
+		for value := range path.Values(At(record)) {
+			want = append(want, value)
+		}
+		if Absent(v) != (want == nil) || want != nil && (len(want) != 1 || !reflect.DeepEqual(want[0], v)) {
+			t.Errorf("%s: %v, and %v the long way", text, v, want)
+		}
+	}
 }

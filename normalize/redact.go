@@ -24,6 +24,13 @@ func replace(v any, steps []step, mask any) any {
 	}
 	switch value := v.(type) {
 	case map[string]any:
+		if steps[0].every {
+			changed := make(map[string]any, len(value))
+			for name, member := range value {
+				changed[name] = replace(member, steps[1:], mask)
+			}
+			return changed
+		}
 		member, ok := steps[0].member(value)
 		if !ok {
 			return v
@@ -38,6 +45,8 @@ func replace(v any, steps []step, mask any) any {
 		changed := make([]any, len(value))
 		for i, item := range value {
 			switch {
+			case steps[0].every:
+				changed[i] = replace(item, steps[1:], mask)
 			case steps[0].index < 0:
 				changed[i] = replace(item, steps, mask)
 			case steps[0].index == i:

@@ -180,6 +180,9 @@ func (a *alternative) yield(s *Scope, at *Cursor, yield func(found, error) bool)
 	}
 	switch {
 	case a.path != nil:
+		if v, ok := a.path.single(at); ok {
+			return Absent(v) || emit(v)
+		}
 		for v := range a.path.Values(at) {
 			if !emit(v) {
 				return false
@@ -289,7 +292,7 @@ func (c *Compiler) valueKeys() []document.Key[alternative] {
 }
 
 func pathForm() document.Form {
-	return document.AnyValue("a path").Called("path", "where a value stands in a reply: a.b, a[0].b, [\"odd.key\"].c, . for all of it, ^ for the object around").Like("user.email")
+	return document.AnyValue("a path").Called("path", "where a value stands in a reply: a.b, a[0].b, [\"odd.key\"].c, a.* for every value of an object, . for all of it, ^ for the object around").Like("user.email")
 }
 
 // PathType is how a path is written.

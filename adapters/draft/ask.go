@@ -31,6 +31,7 @@ var (
 	placeholderForm = regexp.MustCompile(`\{([^{}]*)\}`)
 	ownPlaceholder  = regexp.MustCompile(`^(id|tenant|settings)\.([A-Za-z0-9][A-Za-z0-9_-]*)(?::([a-z]+))?$`)
 	labelOnly       = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+	extensionOnly   = regexp.MustCompile(`\.json$`)
 	intOnly         = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
 )
 
@@ -176,10 +177,12 @@ func (g *guess) pathText(a *asking, path string) (string, error) {
 		if err != nil {
 			return "", errors.New("the address has a percent sign that encodes nothing")
 		}
-		text, err := g.place(a, plain, before, segment)
+		extension := extensionOnly.FindString(plain) // GET /users/42.json
+		text, err := g.place(a, strings.TrimSuffix(plain, extension), before, strings.TrimSuffix(segment, extension))
 		if err != nil {
 			return "", err
 		}
+		text += extension
 		written = append(written, text)
 		before = fold(plain)
 	}

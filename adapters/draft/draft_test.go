@@ -391,6 +391,7 @@ func TestAddresses(t *testing.T) {
 		{"", "GET https://{settings.host}/users/{id.self:uuid}", "GET https://acme-hr.example/users/00000000-0000-4000-8000-000000000001", ""},
 		{"GET https://hr.real.example/users/2f6d1f0e-3c0a-4c52-9d0f-0a4c7a7a1f11", "GET https://{settings.host}/users/{id.self:uuid}", "GET https://acme-hr.example/users/00000000-0000-4000-8000-000000000001", ""},
 		{"https://hr.real.example/v1/users/Casey.Taylor%40real.example", "GET https://{settings.host}/v1/users/{id.email}", "GET https://acme-hr.example/v1/users/jane.doe%40acme.example", ""},
+		{"GET https://hr.real.example/u/casey.json", "GET https://{settings.host}/u/{id.username}.json", "GET https://acme-hr.example/u/janedoe.json", ""},
 		{"GET https://hr.real.example/users/casey", "GET https://{settings.host}/users/{id.username}", "GET https://acme-hr.example/users/janedoe", ""},
 		{"GET https://hr.real.example/tenants/1024/users?q=E-77&api_key=k", "GET https://{settings.host}/tenants/{tenant.self:int}/users?q={id.badge}&api_key={settings.token}", "GET https://acme-hr.example/tenants/1001/users?q=A-01&api_key=%3Csecret%3E", ""},
 		{"GET https://acme-west.real.example/users/casey", "GET https://{tenant.self:label}.{settings.host}/users/{id.username}", "GET https://org-id-1.acme-hr.example/users/janedoe", ""},
@@ -427,6 +428,34 @@ func TestAddresses(t *testing.T) {
 }
 
 // TestGuesses are small replies, and the lines that come of them.
+// A record under a name of its own is found whatever it is called, and that name,
+// which is somebody's, stays out of the draft.
+func TestARecordUnderItsKey(t *testing.T) {
+	for _, test := range []struct{ sample, data string }{
+		{`{"query": {"pages": {"84711": {"pageid": 84711, "email": "casey.taylor@real.example", "name": "Casey Taylor"}}}}`, "query.pages.*"},
+		{`{"casey.taylor@real.example": {"id": 84711, "name": "Casey Taylor"}}`, "*"},
+		{`{"users": {"2f6d1f0e-3c0a-4c52-9d0f-0a4c7a7a1f11": {"name": "Casey Taylor"}}}`, "users.*"},
+		{`{"47": {"id": 47, "name": "Casey Taylor"}}`, "*"},
+	} {
+		d, err := draft.Definition(t.Context(), draft.Options{Provider: "acme-hr", Sample: parse(t, test.sample)})
+		if err != nil {
+			t.Fatalf("%s: %v", test.sample, err)
+		}
+		if err := fails(d); err != nil {
+			t.Error(err)
+		}
+		var problems document.Problems
+		if got := document.Read("", d.YAML, &problems).Field("response").Field("data").Text(); got != test.data {
+			t.Errorf("%s: data is %q, want %q", test.sample, got, test.data)
+		}
+		for _, own := range []string{"84711", "asey", "2f6d1f0e", `"47"`} {
+			if strings.Contains(string(d.YAML), own) {
+				t.Errorf("%s: %q is in the draft", test.sample, own)
+			}
+		}
+	}
+}
+
 func TestGuesses(t *testing.T) {
 	for _, test := range []struct{ name, reply, lines, left string }{
 		{"a flag for the address", `{"id": 7, "mail": "a@b.example", "mailConfirmed": true}`, "ids: {self: id, email: {path: mail, when: {mailConfirmed: true}}}", ""},

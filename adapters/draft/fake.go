@@ -213,7 +213,7 @@ func (f *faker) object(v map[string]any, name string) any {
 	thing := organizationWord.MatchString(fold(name)) || groupWord.MatchString(fold(name)) || departmentWord.MatchString(fold(name)) || thingWord.MatchString(fold(name))
 	for _, member := range slices.Sorted(maps.Keys(v)) {
 		value, key := v[member], member
-		if isValueName(member) {
+		if _, keyed := keyedBy(v); isValueName(member) || keyed {
 			key = f.text(member, "key")
 		}
 		for out[key] != nil {
@@ -385,7 +385,10 @@ var wordWithin = regexp.MustCompile(`[\pL\pM\pN]+(?:[._'-][\pL\pM\pN]+)*`)
 
 func (f *faker) number(v normalize.Number, word string) normalize.Number {
 	digits := string(v)
+	known := f.known[digits]
 	switch {
+	case len(digits) > 1 && digitsOnly.MatchString(known): // of an identifier, whatever it is called here
+		return normalize.Number(known)
 	case len(digits) == 1 && !strings.HasSuffix(word, "id"), countWords.MatchString(word):
 		return v // a flag or a small count
 	case plausibleEpoch(v) != "" && sinceWords.MatchString(word):

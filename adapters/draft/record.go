@@ -69,6 +69,11 @@ func findRecord(body any, chosen pick, wanted []string) (found, error) {
 		if !isObject || len(object) == 0 {
 			return found{}, fmt.Errorf("the sample's record%s is %s: an object that describes a person is needed", atPath(f.path), formOf(at))
 		}
+		if name, keyed := keyedBy(object); keyed {
+			f.around = append(f.around, envelope{slices.Clone(f.path), object, name})
+			f.path, f.hits, f.record = append(f.path, everyName), 1, object[name].(map[string]any) //nolint:forcetypeassert // as keyedBy has found
+			return f, nil
+		}
 		next, leads := onward(object)
 		if !leads || depth >= 6 {
 			f.record = object
@@ -80,10 +85,32 @@ func findRecord(body any, chosen pick, wanted []string) (found, error) {
 	}
 }
 
+// everyName stands in a path for whatever a member is called. No member is called
+// so: JSON is UTF-8.
+const everyName = "\xff*"
+
+// keyedBy tells whether an object holds one record under a name of its own, which is
+// a value: a number, an address or a GUID.
+func keyedBy(object map[string]any) (name string, keyed bool) {
+	for name, v := range object {
+		inner, isObject := v.(map[string]any)
+		return name, len(object) == 1 && isObject && len(inner) > 0 && isKey(name)
+	}
+	return "", false
+}
+
+// isKey tells whether what a single record stands under is a value.
+func isKey(name string) bool { return isValueName(name) || intOnly.MatchString(name) }
+
 // in is the record at the same place of a reply that has the same shape.
 func (f *found) in(body any) any {
 	for _, name := range f.path {
 		object, _ := body.(map[string]any)
+		if name == everyName {
+			for _, only := range object {
+				return only
+			}
+		}
 		body = object[name]
 	}
 	if items, isList := body.([]any); isList && f.hits > 0 {

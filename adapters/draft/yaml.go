@@ -335,7 +335,11 @@ func pathText(names ...string) string {
 	var b strings.Builder
 	for i, name := range names {
 		switch {
-		case name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		case name == everyName && i > 0:
+			b.WriteString(".*")
+		case name == everyName:
+			b.WriteString("*")
+		case name == "" || name == "*" || name == "$" || strings.HasPrefix(name, "/") || strings.ContainsFunc(name, func(r rune) bool {
 			return strings.ContainsRune(`.[]^"`, r) || unicode.IsSpace(r) || unwritable(r) || r == utf8.RuneError
 		}):
 			b.WriteString("[" + quotedName(name) + "]")

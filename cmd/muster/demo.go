@@ -47,7 +47,9 @@ func demoCommand() *cobra.Command {
 					*address = "127.0.0.1:0"
 				}
 			}
-			return runDemo(cmd.Context(), o, cmd.OutOrStdout())
+			ctx, stop := untilStopped(cmd.Context())
+			defer stop()
+			return runDemo(ctx, o, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&o.address, "address", "127.0.0.1:8080", "where the gateway answers; port 0 is a free one, as is the default if it is taken")

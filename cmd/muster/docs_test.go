@@ -23,8 +23,8 @@ func TestOnboardingExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("the page has %d blocks of YAML, want the definition and its use", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("the page has %d blocks of YAML, want the definition, its use and an assertion", len(blocks))
 	}
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "providers"), 0o700); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/adapters/draft"
+	"muster/config/document"
 )
 
 // initFlags are what `muster init` is told.
@@ -89,7 +90,7 @@ func readSample(in io.Reader, name string) (draft.Sample, error) {
 	if name == "-" {
 		content, err = io.ReadAll(io.LimitReader(in, draft.MaxSample+1))
 	} else {
-		content, err = os.ReadFile(name)
+		content, err = document.ReadFile(name)
 	}
 	if err != nil {
 		return draft.Sample{}, fmt.Errorf("the sample cannot be read: %w", err)

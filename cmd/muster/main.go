@@ -8,6 +8,7 @@
 //	muster test providers                the inline tests alone
 //	muster lookup email:jane@…           one person, asked for here and now
 //	muster providers                     the definitions inside the program
+//	muster links import people.csv       the operator's links, in a table
 //	muster explain-config                every value in force, and where it comes from
 //	muster schema provider|gateway       JSON Schema and reference of the files
 //	muster version
@@ -54,12 +55,7 @@ func told(cmd *cobra.Command, err error) error {
 
 // run is main with an exit code.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the process at once: the first asks it to finish.
-	context.AfterFunc(ctx, stop)
-
-	err := rootCommand().ExecuteContext(ctx)
+	err := rootCommand().ExecuteContext(context.Background())
 	var code exitError
 	var mistake *mistakeError
 	switch {
@@ -76,6 +72,15 @@ func run() int {
 	}
 }
 
+// untilStopped is the context of a command that runs until it is told to stop: a
+// signal asks it to finish, and a second one ends the process at once. The other
+// commands end at the first, as programs do.
+func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "muster",
@@ -86,7 +91,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		serveCommand(), demoCommand(),
-		initCommand(), checkCommand(), testCommand(), lookupCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
+		initCommand(), checkCommand(), testCommand(), lookupCommand(), linksCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
 		versionCommand(),
 	)
 	return root

@@ -139,6 +139,9 @@ func (t *testTeller) tellTest(colour, how string, r *adapters.TestResult) {
 		want, got := around(d.Want, d.Got)
 		_, _ = fmt.Fprintf(t.out, "    %s\n      %s\n      %s\n", d.Path, t.paint.in(red, "expected  "+want), t.paint.in(green, "got       "+got))
 	}
+	if r.Why != "" {
+		_, _ = fmt.Fprintf(t.out, "    it failed as %s\n", r.Why)
+	}
 }
 
 func (t *testTeller) result() error {

@@ -108,6 +108,8 @@ func reportSyntax(f *file, problems *Problems, err error) {
 		message = "not YAML: the file ends where a value was expected"
 	case strings.Contains(found.Message, "expected ',' or"):
 		switch {
+		case strings.ContainsRune("“”„‘’", f.at(mark.Line, mark.Column-1)) && there == '{':
+			hint = `typographic quotes are none to YAML: write "…"`
 		case there == '{':
 			hint = "inside brackets, a text with braces needs quotes"
 		case f.isOver(mark.Line, mark.Column) && (opened == '{' || opened == '['):

@@ -22,6 +22,10 @@ type file struct {
 	lines     []string
 	long      map[int][]rune // the characters of long lines: a file in one line has all of its nodes there
 	concealed []place        // what no message shows
+
+	form *Form // what it is written as; nil where nobody has said
+	root *Node // of what was read as that
+	lost int   // keys in a wrong place so far
 }
 
 // A line of more than longLine characters is told in part, ahead of them from

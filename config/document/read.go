@@ -122,7 +122,7 @@ func Decode[T any](n *Node, into *T, keys []Key[T]) {
 	var meant []string // by keys that are written otherwise
 	for _, f := range n.fields {
 		if !slices.Contains(names, f.Key.text) {
-			UnknownName(f.Key, "key", names)
+			UnknownMember(f.Key, "key", Members(keys))
 			meant = append(meant, Closest(f.Key.text, names))
 		}
 	}
@@ -144,21 +144,34 @@ func Decode[T any](n *Node, into *T, keys []Key[T]) {
 	}
 }
 
+// UnknownMember reports a name that is not among the keys of a mapping, and proposes
+// the one that was probably meant or the place where it belongs.
+func UnknownMember(n *Node, what string, members []Member) {
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.Name
+	}
+	p := UnknownName(n, what, names)
+	if Closest(n.text, names) == "" {
+		if place := elsewhere(n, members); place != "" {
+			p.Suggest("%s; %s", place, p.Hint)
+		}
+	}
+}
+
 // UnknownName reports a name that is not among those known, and proposes the
 // one that was probably meant.
-func UnknownName(n *Node, what string, known []string) {
+func UnknownName(n *Node, what string, known []string) *Problem {
 	p := n.Errorf("unknown %s %q", what, n.text)
 	if near := Closest(n.text, known); near != "" {
-		p.Suggest("did you mean %q?", near)
-		return
+		return p.Suggest("did you mean %q?", near)
 	}
 	if len(known) == 0 {
-		p.Suggest("there is none")
-		return
+		return p.Suggest("there is none")
 	}
 	sorted := slices.Clone(known)
 	slices.Sort(sorted)
-	p.Suggest("known: %s", strings.Join(sorted, ", "))
+	return p.Suggest("known: %s", strings.Join(sorted, ", "))
 }
 
 // Text is a scalar exactly as it was written: 1024, true and "1024" are all text.

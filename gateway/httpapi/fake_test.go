@@ -38,7 +38,9 @@ func (e *engine) Live() *gateway.Live { return e.live }
 // upstream is asked by one kind of identifier.
 type upstream struct{ kind string }
 
-func (u upstream) Needs() [][]string                    { return [][]string{{u.kind}} }
+func (u upstream) Needs() [][]string   { return [][]string{{u.kind}} }
+func (u upstream) Vouches(string) bool { return false }
+
 func (u upstream) AsCaller() bool                       { return false }
 func (u upstream) TenantNeeds() []string                { return nil }
 func (u upstream) Yields() []string                     { return []string{normalize.Self} }

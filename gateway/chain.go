@@ -1,0 +1,429 @@
+package gateway
+
+import (
+	"maps"
+	"slices"
+
+	"muster/adapters"
+	"muster/normalize"
+)
+
+// chain is a lookup on its way from identifier to identifier: which sources are
+// asked, with what, and what they have said of who the person is. It asks nobody
+// and knows no time: what happens to it is told by settle, and the same facts give
+// the same questions in whatever order they come.
+//
+// A source is asked as soon as nothing that is still to come could change with what
+// it is asked. What is known from the start is enough for any of its lookups, in
+// their order. Otherwise its lookups are tried in their order, each with the
+// strongest claims; it waits for a source that may yet say what an earlier lookup
+// needs, or say something stronger.
+type chain struct {
+	live    *Live
+	asked   asked
+	waves   int
+	steps   []step
+	claims  []claim
+	initial map[string]string
+	started bool
+	first   []int  // what is asked first
+	id      string // of the person, as learned before; "" where it is not known
+}
+
+// begin makes the chain of a lookup from what is known before any source is asked.
+func begin(l *Live, a asked, known []claim) *chain {
+	c := &chain{live: l, asked: a, waves: max(1, l.Waves), claims: known, initial: map[string]string{}}
+	for _, k := range known {
+		if _, said := c.initial[k.kind]; !said && k.source == beforeAll {
+			c.initial[k.kind] = k.value
+		}
+	}
+	c.steps = make([]step, len(l.Sources))
+	for i, source := range l.Sources {
+		c.steps[i] = step{source: source, state: waiting}
+	}
+	c.leaveOut()
+	return c
+}
+
+// leaveOut marks the sources that are not asked: those that may not be, and those
+// that give nothing of what is wanted, neither a member nor an identifier that
+// another one needs.
+func (c *chain) leaveOut() {
+	allowed := make([]bool, len(c.steps))
+	wanted := make([]bool, len(c.steps))
+	for i := range c.steps {
+		source := c.steps[i].source
+		allowed[i] = source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
+		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
+	}
+	for changed := !slices.Equal(allowed, wanted); changed; { // else there is nobody left to lead on
+		changed = false
+		for i := range c.steps {
+			if !wanted[i] || c.knownEnough(i) {
+				continue
+			}
+			for j := range c.steps {
+				if j != i && allowed[j] && !wanted[j] && c.mayLead(j, i) {
+					wanted[j], changed = true, true
+				}
+			}
+		}
+	}
+	for i := range c.steps {
+		if !wanted[i] {
+			c.steps[i].state, c.steps[i].skip = settled, Skipped
+		}
+	}
+}
+
+// knownEnough tells whether a source can be asked from the start.
+func (c *chain) knownEnough(i int) bool {
+	used, _ := c.steps[i].source.Upstream.Choose(c.query(i, nil))
+	return used != nil
+}
+
+// mayLead tells whether one source yields what another can be asked with and what
+// is not known from the start.
+func (c *chain) mayLead(from, to int) bool {
+	return slices.ContainsFunc(c.missing(to), func(kind string) bool { return c.mayYield(from, kind, to) })
+}
+
+// mayYield tells whether a source may yield a kind that may be used to ask another.
+func (c *chain) mayYield(from int, kind string, to int) bool {
+	source := c.steps[from].source
+	return from != to && slices.Contains(source.ownKinds(source.Upstream.Yields()), kind) && leadsTo(kind, source, c.steps[to].source)
+}
+
+// missing are the kinds that any lookup of a source needs and that neither the
+// caller nor an operator's link has said.
+func (c *chain) missing(i int) []string {
+	var kinds []string
+	source := c.steps[i].source
+	for _, set := range source.Upstream.Needs() {
+		for _, kind := range source.ownKinds(set) {
+			if c.initial[kind] == "" && !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	return kinds
+}
+
+// query is what a source is asked with: what is known from the start, and some
+// claims besides.
+func (c *chain) query(i int, besides []claim) adapters.Query {
+	source := c.steps[i].source
+	q := adapters.Query{IDs: maps.Clone(c.initial), Tenant: source.tenantValues(c.asked.tenant)}
+	for _, k := range besides {
+		q.IDs[k.kind] = k.value
+	}
+	if own := q.IDs[source.Name]; own != "" {
+		q.IDs[normalize.Self] = own
+	}
+	if source.Upstream.AsCaller() { // no other source is told who asks
+		q.Caller = c.asked.caller
+	}
+	return q
+}
+
+// ready settles what can be settled and returns the steps that are to be asked now.
+// They count as under way until settle is told of them.
+func (c *chain) ready() []int {
+	var asks []int
+	for i := range c.steps {
+		if c.steps[i].state == waiting && c.decide(i, false) {
+			asks = append(asks, i)
+		}
+	}
+	c.started = true
+	if asks == nil && !c.underWay() {
+		// Sources that wait for each other: the first of them goes first.
+		for i := range c.steps {
+			if c.steps[i].state == waiting && c.decide(i, true) {
+				return []int{i}
+			}
+		}
+		c.end()
+	}
+	return asks
+}
+
+func (c *chain) underWay() bool {
+	return slices.ContainsFunc(c.steps, func(s step) bool { return s.state == running })
+}
+
+// decide finds out whether a source is to be asked now. Not to wait for better is
+// for sources that would wait for ever.
+func (c *chain) decide(i int, now bool) bool {
+	if !c.started && (c.try(i, nil) || c.tryLearned(i)) {
+		return c.steps[i].state == running
+	}
+	source := c.steps[i].source
+	for _, set := range source.Upstream.Needs() {
+		claims, wait := c.gather(i, source.ownKinds(set), now)
+		if wait {
+			return false
+		}
+		if claims != nil && c.try(i, claims) {
+			return c.steps[i].state == running
+		}
+	}
+	return false
+}
+
+// tryLearned decides that a source is asked with what earlier lookups have learned,
+// where that is enough for any of its lookups. It does not wait for better: that has
+// been waited for.
+func (c *chain) tryLearned(i int) bool {
+	source := c.steps[i].source
+	return slices.ContainsFunc(source.Upstream.Needs(), func(set []string) bool {
+		var claims []claim
+		for _, kind := range source.ownKinds(set) {
+			if c.initial[kind] != "" {
+				continue
+			}
+			best, some := c.best(i, kind)
+			if !some {
+				return false
+			}
+			claims = append(claims, best)
+		}
+		return claims != nil && c.try(i, claims)
+	})
+}
+
+// gather finds the strongest claims of the kinds that are not known from the start.
+// They are nil where one is missing and nobody can say it any more, or where all is
+// known from the start, which has been tried. Wait tells that more may come.
+func (c *chain) gather(i int, kinds []string, now bool) (claims []claim, wait bool) {
+	missing := false
+	for _, kind := range kinds {
+		if c.initial[kind] != "" {
+			continue
+		}
+		best, some := c.best(i, kind)
+		if c.mayImprove(i, kind, best, some) && (!now || !some) {
+			wait = true
+		}
+		missing = missing || !some
+		claims = append(claims, best)
+	}
+	switch {
+	case wait && !(now && missing):
+		return nil, true
+	case missing:
+		return nil, false
+	default:
+		return claims, false
+	}
+}
+
+// best is the strongest claim of a kind that may be used to ask a source.
+func (c *chain) best(i int, kind string) (best claim, some bool) {
+	for _, k := range c.claims {
+		if k.kind != kind || k.source == i || k.source >= 0 && !leadsTo(kind, c.steps[k.source].source, c.steps[i].source) {
+			continue
+		}
+		if !some || k.stronger(best) {
+			best, some = k, true
+		}
+	}
+	return best, some
+}
+
+// mayImprove tells whether a source that has not answered yet may say something
+// stronger than what is known, or the first that is known at all.
+func (c *chain) mayImprove(i int, kind string, best claim, some bool) bool {
+	var possible []bool
+	for j := range c.steps {
+		if c.steps[j].state == settled || !c.mayYield(j, kind, i) {
+			continue
+		}
+		if some && !(claim{trust: c.steps[j].source.most(kind), source: j}).stronger(best) {
+			continue
+		}
+		if possible == nil {
+			possible = c.possible(i)
+		}
+		if possible[j] {
+			return true
+		}
+	}
+	return false
+}
+
+// possible are the sources that may still answer, whatever becomes of one: those
+// under way, and those that are waiting for what these may yield.
+func (c *chain) possible(without int) []bool {
+	may := make([]bool, len(c.steps))
+	for i := range c.steps {
+		may[i] = c.steps[i].state == running
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := range c.steps {
+			if may[i] || i == without || c.steps[i].state != waiting {
+				continue
+			}
+			source := c.steps[i].source
+			may[i] = slices.ContainsFunc(source.Upstream.Needs(), func(set []string) bool {
+				return !slices.ContainsFunc(source.ownKinds(set), func(kind string) bool { return !c.obtainable(i, kind, may) })
+			})
+			changed = changed || may[i]
+		}
+	}
+	return may
+}
+
+func (c *chain) obtainable(i int, kind string, may []bool) bool {
+	if c.initial[kind] != "" {
+		return true
+	}
+	if _, some := c.best(i, kind); some {
+		return true
+	}
+	for j := range c.steps {
+		if may[j] && c.mayYield(j, kind, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// try decides that a source is asked with some claims, if that is possible: then
+// it is under way, or settled with a fault that no other claims would mend.
+func (c *chain) try(i int, claims []claim) bool {
+	s := &c.steps[i]
+	q := c.query(i, claims)
+	used, missing := s.source.Upstream.Choose(q)
+	if used == nil {
+		if s.needs == nil {
+			s.needs = s.source.ownKinds(missing)
+		}
+		return false
+	}
+	wave, trust := 0, Pinned
+	for _, k := range claims {
+		wave, trust = max(wave, k.wave), min(trust, k.trust)
+	}
+	fault := s.source.Upstream.Check(q)
+	switch {
+	case fault == nil && wave >= c.waves:
+		fault = adapters.Fail(adapters.Unresolved, "the chain of identifiers is longer than budget.waves", nil)
+	case fault != nil && fault.Kind == adapters.Invalid && c.missing(i) != nil: // another lookup may fit
+		if s.fault == nil {
+			s.fault, s.used, s.query = fault, used, q
+		}
+		return false
+	}
+	s.query, s.used, s.fault, s.needs = q, used, fault, nil
+	s.basis, s.wave = c.basis(i, claims), wave+1
+	s.state = running
+	if fault != nil {
+		s.state, s.failed = settled, true
+	}
+	return true
+}
+
+// basis are the claims that a source is asked with.
+func (c *chain) basis(i int, claims []claim) []claim {
+	s := &c.steps[i]
+	var all []claim
+	for _, kind := range s.source.ownKinds(s.used) {
+		at := slices.IndexFunc(claims, func(k claim) bool { return k.kind == kind })
+		if at >= 0 {
+			all = append(all, claims[at])
+			continue
+		}
+		if at = slices.IndexFunc(c.claims, func(k claim) bool { return k.kind == kind && k.source == beforeAll }); at >= 0 {
+			all = append(all, c.claims[at])
+		}
+	}
+	return all
+}
+
+// settle tells how it went with a source that was under way, and what its record,
+// where there is one, yields.
+func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
+	s := &c.steps[i]
+	s.state, s.failed, s.absent = settled, how == Failed, how == Absent
+	if how != OK && how != Partial {
+		return
+	}
+	if s.trust = c.believed(s, ids); s.trust == unproved {
+		s.failed = true
+		return
+	}
+	s.leans = slices.ContainsFunc(s.basis, func(k claim) bool { return k.learned || k.source >= 0 && c.steps[k.source].leans })
+	for _, id := range ids {
+		k := claim{kind: s.source.ownKind(id.Kind), value: id.Value, trust: trustOf(id, s.trust), source: i, wave: s.wave}
+		s.said = append(s.said, k)
+		c.claims = append(c.claims, k)
+	}
+}
+
+// believed is how far a record is believed to be the person's: as far as the
+// weakest of what it was asked with. Who was found by an address is believed no
+// further than the source vouches for that address, and not at all where it would
+// say that the address is verified and does not: anybody may have typed it.
+func (c *chain) believed(s *step, ids []normalize.Identifier) Trust {
+	trust := Pinned
+	for _, k := range s.basis {
+		trust = min(trust, k.trust)
+		if k.kind != kindEmail {
+			continue
+		}
+		at := slices.IndexFunc(ids, func(id normalize.Identifier) bool {
+			return id.Kind == kindEmail && normalize.SameID(kindEmail, id.Value, k.value)
+		})
+		switch {
+		case at >= 0:
+			trust = min(trust, trustOf(ids[at], Verified))
+		case s.source.Upstream.Vouches(kindEmail):
+			trust = unproved
+		default:
+			trust = min(trust, Assumed)
+		}
+	}
+	return trust
+}
+
+// end settles the sources that are still waiting when nobody is under way: what
+// they need was said by nobody. That is a failure where one that might have said it
+// has failed.
+func (c *chain) end() {
+	for i := range c.steps {
+		if s := &c.steps[i]; s.state == waiting && s.fault != nil { // a value does not fit, and no other came
+			s.state, s.failed = settled, true
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := range c.steps {
+			if s := &c.steps[i]; s.state == waiting && c.brokenOff(i) {
+				s.state, s.failed, changed = settled, true, true
+				s.fault = adapters.Fail(adapters.Unresolved, "the source that would have said its identifier failed", nil)
+			}
+		}
+	}
+	for i := range c.steps {
+		if s := &c.steps[i]; s.state == waiting {
+			s.state, s.skip = settled, Unlinked
+		}
+	}
+}
+
+// brokenOff tells whether a source that failed might have led to this one, or the
+// operator's links, which may lead anywhere.
+func (c *chain) brokenOff(i int) bool {
+	if c.asked.linksDown {
+		return true
+	}
+	for j := range c.steps {
+		if c.steps[j].failed && c.mayLead(j, i) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/cache"
+	"muster/normalize"
+)
+
+// What a lookup has learned of who is who is kept under every identifier of the
+// person, so that the next lookup by any of them asks all sources at once. It is
+// the sources' word, and gives way to it: a source that answers otherwise takes
+// its link with it.
+
+// group is what is kept of one person: their identifiers, and their opaque id.
+type group struct {
+	id    string
+	links []link
+}
+
+// link is one identifier, and the source that said so.
+type link struct {
+	kind, value  string
+	trust        Trust
+	source, hash string
+}
+
+// learnedFor is how long links are kept that no source has said again.
+const learnedFor = 24 * time.Hour
+
+func groupCost(g group) int64 {
+	size := int64(len(g.id))
+	for _, l := range g.links {
+		size += int64(len(l.kind) + len(l.value) + len(l.source) + len(l.hash) + 64)
+	}
+	return size
+}
+
+func groupKey(tenant, kind, value string) cache.Key {
+	return cache.NewKey(tenant, kind, normalize.CanonicalID(kind, value))
+}
+
+// recall is what is known of the person by an identifier from earlier lookups: the
+// claims, each of its source as it is configured now, and the group's id.
+func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, id string) {
+	hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, a.kind, a.value), cache.Want{OnlyIfCached: true}, nil)
+	if err != nil {
+		return nil, ""
+	}
+	for _, k := range hit.Value.links {
+		at := slices.IndexFunc(l.Sources, func(s *Source) bool { return s.Name == k.source && s.Hash == k.hash })
+		if at >= 0 && l.Sources[at].serves(a.tenant) {
+			known = append(known, claim{kind: k.kind, value: k.value, trust: k.trust, source: at, learned: true})
+		}
+	}
+	return known, hit.Value.id
+}
+
+// learn keeps what this lookup has found out, if that is more or other than what
+// was known. What was asked with the caller's own credential is for that caller
+// alone, and not learned.
+func (g *Gateway) learn(c *chain, slots []slot, id string) {
+	found := group{id: id}
+	for i := range slots {
+		s := &slots[i]
+		if s.outcome != OK && s.outcome != Partial || s.query.Caller != nil {
+			continue
+		}
+		for _, k := range s.said {
+			found.links = append(found.links, link{k.kind, k.value, k.trust, s.source.Name, s.source.Hash})
+		}
+	}
+	for _, k := range c.claims {
+		if k.learned && !c.steps[k.source].answered() { // its source has said nothing now
+			found.links = append(found.links, link{k.kind, k.value, k.trust, c.steps[k.source].source.Name, c.steps[k.source].source.Hash})
+		}
+	}
+	if len(found.links) == 0 || c.knew(found) {
+		return
+	}
+	for _, k := range append([]link{{kind: c.asked.kind, value: c.asked.value}}, found.links...) {
+		if k.kind != kindUsername || k.value == c.asked.value { // another system's user names are not the tenant's
+			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: learnedFor})
+		}
+	}
+}
+
+// knew tells whether all of a group was recalled, and nothing else.
+func (c *chain) knew(found group) bool {
+	learned := 0
+	for _, k := range c.claims {
+		if !k.learned {
+			continue
+		}
+		learned++
+		source := c.steps[k.source].source
+		if !slices.Contains(found.links, link{k.kind, k.value, k.trust, source.Name, source.Hash}) {
+			return false
+		}
+	}
+	return learned == len(found.links) && found.id == c.id
+}
+
+// forget drops what was learned of a person, under every identifier of theirs.
+func (g *Gateway) forget(c *chain) {
+	g.links.Forget(groupKey(c.asked.tenant.Name, c.asked.kind, c.asked.value))
+	for _, k := range c.claims {
+		if k.learned {
+			g.links.Forget(groupKey(c.asked.tenant.Name, k.kind, k.value))
+		}
+	}
+}
+
+// outdated tells whether a source has answered otherwise than it is remembered to
+// have said.
+func (c *chain) outdated() bool {
+	return slices.ContainsFunc(c.claims, func(k claim) bool {
+		return k.learned && c.steps[k.source].answered() && !slices.ContainsFunc(c.steps[k.source].said, func(now claim) bool {
+			return now.kind == k.kind && normalize.SameID(k.kind, now.value, k.value)
+		})
+	})
+}
+
+// identity is the person's opaque id: the one that was learned, else one that is
+// made of the identifier that the first source in order has for them. It is the same
+// whatever identifier led to the person, so it is only made where all sources were
+// asked and none has failed; and it is never made of an address or a user name.
+func (c *chain) identity(slots []slot) string {
+	if c.id != "" {
+		return c.id
+	}
+	if c.asked.linksDown {
+		return ""
+	}
+	for i := range slots {
+		if slots[i].outcome == Failed || slots[i].skip == Skipped && slots[i].source.serves(c.asked.tenant) {
+			return ""
+		}
+	}
+	for i := range slots {
+		s := &slots[i]
+		for _, k := range s.said {
+			if (s.outcome == OK || s.outcome == Partial) && k.kind == s.source.Name {
+				sum := sha256.Sum256([]byte(strings.Join([]string{"muster id", c.asked.tenant.Name, k.kind, k.value}, "\x00")))
+				return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:15]))
+			}
+		}
+	}
+	return ""
+}

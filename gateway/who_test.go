@@ -1,0 +1,181 @@
+package gateway_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/adapters"
+	"muster/gateway"
+	"muster/normalize"
+)
+
+// knows answers with a name and identifiers, KIND and value in turn; a verified one
+// is written KIND+.
+func knows(name string, ids ...string) answer {
+	return func(context.Context, adapters.Query) (adapters.Reply, error) {
+		record := normalize.Record{Profile: named(name)}
+		for i := 0; i < len(ids); i += 2 {
+			id := normalize.Identifier{Kind: ids[i], Value: ids[i+1]}
+			if id.Kind[len(id.Kind)-1] == '+' {
+				id.Kind, id.Verified = id.Kind[:len(id.Kind)-1], new(true)
+			}
+			record.IDs = append(record.IDs, id)
+		}
+		return adapters.Reply{Record: record, Status: 200}, nil
+	}
+}
+
+func asks(yields []string, needs ...string) func(*gateway.Source) {
+	u := upstream{yields: yields, members: []string{"displayName"}}
+	for _, kind := range needs {
+		u.needs = append(u.needs, []string{kind})
+	}
+	return from(u)
+}
+
+// people is a resolver by e-mail address, and a directory by its own number that
+// yields another system's.
+func people(resolver, directory, hr answer) *gateway.Live {
+	l := live(
+		source("search", resolver, asks([]string{"directory"}, "email")),
+		source("directory", directory, asks([]string{"self", "hr", "email"}, "self")),
+		source("hr", hr, asks([]string{"self"}, "self")),
+	)
+	l.Accept = []string{"email", "directory", "hr", "username"}
+	return l
+}
+
+// TestOneIdentifierIsEnough: whatever identifier leads to the person, the data and
+// the id are the same, and the second lookup asks all at once.
+func TestOneIdentifierIsEnough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+		l := people(
+			slow(knows("", "directory", "7")),
+			slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
+			slow(knows("Jane Doe", "self", "42")))
+		for i := range l.Sources { // nothing is kept but the links
+			l.Sources[i].Keep = adapters.Lifetimes{}
+		}
+		g := open(t, l)
+		timed := func(user string) (gateway.Answer, time.Duration) {
+			begin := time.Now()
+			a := ask(t, g, gateway.Query{User: user})
+			return a, time.Since(begin)
+		}
+		cold, took := timed("email:jane@x.example")
+		expect(t, "cold", tell(cold), "200: search ok upstream, directory ok upstream, hr ok upstream")
+		expect(t, "cold, three waves", took, 300*time.Millisecond)
+		if cold.Data.ID == "" {
+			t.Error("there is no id")
+		}
+		for _, user := range []string{"email:Jane@X.example", "directory:7", "hr:42"} {
+			warm, took := timed(user)
+			expect(t, user+" in one wave", took, 100*time.Millisecond)
+			expect(t, user+" id", warm.Data.ID, cold.Data.ID)
+			expect(t, user+" name", warm.Data.DisplayName, cold.Data.DisplayName)
+		}
+	})
+}
+
+// TestTheIDOfEveryPath: without a store, the id is the same from wherever.
+func TestTheIDOfEveryPath(t *testing.T) {
+	t.Parallel()
+	ids := map[string]bool{}
+	for _, user := range []string{"email:jane@x.example", "directory:7"} {
+		g := open(t, people(
+			knows("", "directory", "7"),
+			knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example"),
+			knows("Jane Doe", "self", "42")))
+		a := ask(t, g, gateway.Query{User: user})
+		expect(t, user, tell(a), "200: search ok upstream, directory ok upstream, hr ok upstream")
+		ids[a.Data.ID] = true
+	}
+	if len(ids) != 1 || ids[""] {
+		t.Errorf("ids %v", ids)
+	}
+}
+
+// TestAResolverThatIsDown: cold, what is behind it is unresolved; warm, all is there.
+func TestAResolverThatIsDown(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	resolver := func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+		if down.Load() {
+			return fails(adapters.Unavailable)(ctx, q)
+		}
+		return knows("", "directory", "7")(ctx, q)
+	}
+	l := people(resolver, knows("Jane", "self", "7", "hr", "42"), knows("Jane Doe", "self", "42"))
+	l.Sources[0].Keep = adapters.Lifetimes{}
+	l.Sources = append(l.Sources, source("other", says(named("J")), from(by("email"))))
+	down.Store(true)
+	g := open(t, l)
+	a := ask(t, g, gateway.Query{User: "email:jane@x.example"})
+	expect(t, "cold", tell(a), "207: search failed upstream, directory failed [directory], hr failed [hr], other ok upstream; search unavailable 503, directory unresolved 424, hr unresolved 424")
+	expect(t, "why", a.ChildErrors[1].Reason, "It waited for the identifier directory, and the source that would have given it failed.")
+	down.Store(false)
+	expect(t, "up", tell(ask(t, g, gateway.Query{User: "email:jane@x.example"})), "200: search ok upstream, directory ok upstream, hr ok upstream, other ok cache")
+	down.Store(true)
+	expect(t, "warm", tell(ask(t, g, gateway.Query{User: "email:jane@x.example"})), "207: search failed upstream, directory ok cache, hr ok cache, other ok cache; search unavailable 503")
+}
+
+// TestALinkThatIsNoMore: what a source says now goes before what it said once, and
+// nothing of whom the old link led to is shown.
+func TestALinkThatIsNoMore(t *testing.T) {
+	t.Parallel()
+	var number atomic.Value
+	number.Store("7")
+	resolver := func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+		return knows("", "directory", number.Load().(string))(ctx, q)
+	}
+	directory := func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+		return knows("number "+q.IDs[normalize.Self], "self", q.IDs[normalize.Self])(ctx, q)
+	}
+	l := people(resolver, directory, fails(adapters.NotFound))
+	for i := range l.Sources {
+		l.Sources[i].Keep = adapters.Lifetimes{}
+	}
+	g := open(t, l)
+	expect(t, "once", ask(t, g, gateway.Query{User: "email:jane@x.example"}).Data.DisplayName, "number 7")
+	number.Store("8")
+	for range 2 {
+		a := ask(t, g, gateway.Query{User: "email:jane@x.example"})
+		expect(t, "now", tell(a), "200: search ok upstream, directory ok upstream, hr unlinked [hr]")
+		expect(t, "the person", a.Data.DisplayName, "number 8")
+	}
+}
+
+// TestTwoPeopleAreNeverOne: of two sources that say different persons the weaker is
+// dropped whole, told, and not kept.
+func TestTwoPeopleAreNeverOne(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	l := live(
+		source("a", knows("Jane", "oid", "1"), asks([]string{"oid"}, "email")),
+		source("b", counted(&calls, knows("CANARY", "oid", "2", "badge", "CANARY")), asks([]string{"oid", "badge"}, "email")),
+		source("c", knows("CANARY"), asks(nil, "badge")),
+	)
+	g := open(t, l)
+	for _, from := range []string{"upstream", "cache"} {
+		a := ask(t, g, gateway.Query{User: "email:jane@x.example", Provenance: true})
+		expect(t, "answer", tell(a), "207: a ok "+from+", b failed upstream, c failed upstream; b mismatch 409, c mismatch 409")
+		for _, id := range a.Data.Identifiers {
+			if id.Value == "CANARY" || id.Value == "2" {
+				t.Errorf("%v is shown", id)
+			}
+		}
+		for member, d := range a.Provenance {
+			if len(d.Losing) > 0 {
+				t.Errorf("%s: %v", member, d)
+			}
+		}
+	}
+	if calls.Load() != 2 {
+		t.Errorf("%d calls: a record that contradicts is kept", calls.Load())
+	}
+}

@@ -48,6 +48,8 @@ test: prerequisites vet lint ## Install what is missing, vet, lint, then every t
 	@for system in $(SYSTEMS); do \
 		[ -x "$$system" ] || echo "NOT TESTED against $${system##*/}: it is not there. \`make systems\` builds it (a minute or two, once)."; \
 	done
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+		echo "NOT TESTED against PostgreSQL: initdb is not there. On Debian: sudo apt-get install postgresql"
 	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) $(PKG)
 
 .PHONY: vet

@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ func (f *File) audit(warn *document.Problems) {
 		f.auditLimits(s, warn)
 		f.auditTenants(s, warn)
 	}
+	f.auditTable(warn)
 	f.auditReach(warn)
 	f.auditAuthority(warn)
 	f.auditIdentifiers(warn)
@@ -94,6 +96,20 @@ func (f *File) auditSecrets(s *source, warn *document.Problems) {
 	}
 }
 
+// auditTable looks for a password in the address of the table of links.
+func (f *File) auditTable(warn *document.Problems) {
+	if n := tableURL(f.root); isLiteralURL(n) {
+		u, err := url.Parse(n.Text())
+		if err != nil {
+			return
+		}
+		if _, secret := u.User.Password(); secret || u.Query().Has("password") {
+			warn.Warnf(n, "secret-inline", "a secret is written out here").
+				Suggest("whoever reads the file has it, and so has every copy of it: write ${file:PATH} or ${env:NAME}")
+		}
+	}
+}
+
 // auditTenants looks for sources that show one customer's people to another.
 func (f *File) auditTenants(s *source, warn *document.Problems) {
 	serves := 0
@@ -144,12 +160,17 @@ func (f *File) auditReach(warn *document.Problems) {
 		bound[i] = f.bind(s)
 	}
 	linked := f.linkedKinds()
+	_, kinds := f.kinds()
 	for _, t := range f.dynamic.tenants {
 		known := maps.Clone(linked[t.name.Text()])
 		if known == nil {
 			known = map[string]bool{}
 		}
-		for _, kind := range f.accept { // which a caller may send
+		sayable := f.accept
+		if f.dynamic.links.table != nil { // which may lead to any
+			sayable = slices.Concat(sayable, kinds)
+		}
+		for _, kind := range sayable {
 			known[kind] = true
 		}
 		var open []int // sources that the tenant may use, not reached so far
@@ -266,7 +287,7 @@ func (f *File) auditIdentifiers(warn *document.Problems) {
 		maps.Copy(linked, kinds)
 	}
 	for _, n := range f.dynamic.accept {
-		if kind := n.Text(); !slices.Contains(needed, kind) && !linked[kind] {
+		if kind := n.Text(); !slices.Contains(needed, kind) && !linked[kind] && f.dynamic.links.table == nil {
 			warn.Warnf(n, "identifier-useless", "no source can be asked with %s, and no link leads on from it", kind).
 				Suggest("whoever sends it is answered 424; remove it, or add links or a source that needs it")
 		}

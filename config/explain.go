@@ -44,10 +44,7 @@ func Explain(path string) ([]Explained, error) {
 // Explain tells every value that is in force: what the file writes, what the
 // definitions that it names write, and what holds because nobody says otherwise.
 func (f *File) Explain() []Explained {
-	e := explaining{}
-	for _, s := range f.sources {
-		e.secret = append(e.secret, s.secretNodes()...)
-	}
+	e := explaining{secret: f.secretNodes()}
 	for _, m := range Form().Members() {
 		if m.Name == "providers" {
 			for _, s := range f.sources {

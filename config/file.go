@@ -38,7 +38,7 @@ type Telemetry struct {
 type dynamic struct {
 	tenants   []*tenant
 	accept    []*document.Node
-	links     *document.Node
+	links     linksFrom
 	providers []*entry
 	limits    adapters.Limits
 	budget    budget
@@ -302,9 +302,51 @@ func tenantKeys() []document.Key[tenant] {
 func identifierKeys() []document.Key[dynamic] {
 	return []document.Key[dynamic]{
 		document.Of("accept", "kinds that a caller may send; without it, all that a lookup needs", someOf(nameOf("a kind of identifier")), func(d *dynamic) *[]*document.Node { return &d.accept }),
-		document.Of("links", "known links between identifiers", document.Object(func() []document.Key[dynamic] {
-			return []document.Key[dynamic]{document.Of("file", "YAML or CSV, relative to this file", nameOf("a path"), func(d *dynamic) **document.Node { return &d.links }).Must()}
-		}), func(d *dynamic) *dynamic { return d }),
+		document.Of("links", "known links between identifiers, in a file or in a table", linksType(), func(d *dynamic) *linksFrom { return &d.links }),
+	}
+}
+
+// linksFrom is where the operator's links are.
+type linksFrom struct {
+	file  *document.Node
+	table *linksTable
+}
+
+// linksTable is a table of links as the file writes it.
+type linksTable struct {
+	url     *document.Node
+	timeout time.Duration
+}
+
+func linksType() document.Type[linksFrom] {
+	return document.Object(linksKeys).With(func(l linksFrom, n *document.Node) {
+		switch {
+		case n.Kind() != document.Mapping:
+		case l.file != nil && l.table != nil:
+			n.Field("sql").Key().Errorf("the links are in a file already").
+				Suggest("keep one of the two: `muster links import` puts the file into the table, and a link is then withdrawn in one place")
+		case n.Field("file") == nil && n.Field("sql") == nil && len(n.Fields()) == 0:
+			n.Errorf("the links are nowhere").Suggest("write file: a path, or sql: {url: a table}")
+		}
+	})
+}
+
+func linksKeys() []document.Key[linksFrom] {
+	return []document.Key[linksFrom]{
+		document.Of("file", "YAML or CSV, relative to this file", nameOf("a path"), func(l *linksFrom) **document.Node { return &l.file }),
+		document.Of("sql", "a table, which `muster links` fills", document.Pointer(document.Object(linksTableKeys)), func(l *linksFrom) **linksTable { return &l.table }),
+	}
+}
+
+func linksTableKeys() []document.Key[linksTable] {
+	return []document.Key[linksTable]{
+		document.Of("url", "sqlite:PATH relative to this file, or the URL of a PostgreSQL; or ${env:NAME} or ${file:PATH} for the whole of it",
+			nameOf("an address"), func(t *linksTable) **document.Node { return &t.url }).Or("sqlite:links.db"),
+		document.Of("timeout", "for each time it is asked", document.Span().With(func(timeout time.Duration, n *document.Node) {
+			if timeout == 0 && isZero(n) {
+				n.Errorf("the table needs some time").Suggest("for example 500ms")
+			}
+		}), func(t *linksTable) *time.Duration { return &t.timeout }).Or("500ms"),
 	}
 }
 

@@ -1,45 +1,62 @@
 package config
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"io"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"muster/config/document"
+	"muster/gateway/links"
 	"muster/normalize"
 )
 
-// links is the operator's table of who is who. It is immutable once read.
-type links struct {
-	byIdentifier map[linkKey]map[string]string
-}
+// linkIndex is a file of links. It is immutable once read.
+type linkIndex struct{ byIdentifier map[linkKey]map[string]string }
 
 type linkKey struct{ tenant, kind, value string }
 
 // Find returns the identifiers of the person whom the tenant knows by this one.
-func (l *links) Find(tenant, kind, value string) map[string]string {
-	return l.byIdentifier[linkKeyOf(tenant, kind, value)]
+// It never fails.
+func (l *linkIndex) Find(_ context.Context, tenant, kind, value string) (map[string]string, error) {
+	return l.byIdentifier[linkKeyOf(tenant, kind, value)], nil
 }
 
-// linkKeyOf folds what compares without regard to case (e-mail, user names).
 func linkKeyOf(tenant, kind, value string) linkKey {
-	value = normalize.CanonicalID(kind, value)
-	if folded := strings.ToLower(value); normalize.SameID(kind, folded, strings.ToUpper(value)) {
-		value = folded
-	}
-	return linkKey{tenant, kind, value}
+	return linkKey{tenant, kind, normalize.IDKey(kind, value)}
 }
 
-// linksReader reads the file that `identifiers.links` names.
+// linkable is what links may be about. Without tenants any will do, and so will
+// any kind without kinds.
+type linkable struct{ tenants, kinds []string }
+
+// linksReader reads a file of links.
 type linksReader struct {
-	links   *links
-	tenants []string
-	kinds   []string        // nil for any
-	lines   map[linkKey]int // where an identifier stands
+	linkable
+	lines  map[linkKey]int // where an identifier stands
+	people []linkedPerson
+}
+
+// linkedPerson is one person in a file.
+type linkedPerson struct {
+	links.Person
+	report func(kind, format string, args ...any) *document.Problem // a mistake of an identifier
+}
+
+// index is what was read, to look people up in.
+func (r *linksReader) index() *linkIndex {
+	l := &linkIndex{byIdentifier: make(map[linkKey]map[string]string, len(r.lines))}
+	for _, p := range r.people {
+		for kind, value := range p.IDs {
+			l.byIdentifier[linkKeyOf(p.Tenant, kind, value)] = p.IDs
+		}
+	}
+	return l
 }
 
 // linkRow is one person in the file.
@@ -48,36 +65,40 @@ type linkRow struct {
 	ids    []document.Field
 }
 
-// readLinks reads the file that the node names: YAML, or CSV with a tenant
-// column and a column per kind. Without kinds, any will do.
-func readLinks(n *document.Node, files *files, tenants, kinds []string, problems *document.Problems) *links {
-	name := n.Text()
+// readLinks reads the file that the node names.
+func readLinks(n *document.Node, files *files, about linkable, problems *document.Problems) *linkIndex {
 	if n.Kind() != document.Scalar {
 		return nil
 	}
-	path := relative(n.File(), name)
+	path := relative(n.File(), n.Text())
 	content, err := files.read(path)
 	if err != nil {
 		n.Errorf("the links file cannot be read: %s", reason(err)).Suggest("a relative path is relative to this file")
 		return nil
 	}
-	r := linksReader{&links{byIdentifier: map[linkKey]map[string]string{}}, tenants, kinds, map[linkKey]int{}}
+	return readPeople(path, content, about, problems).index()
+}
+
+// readPeople reads a file of links: YAML, or CSV with a tenant column and a column
+// per kind.
+func readPeople(path string, content []byte, about linkable, problems *document.Problems) *linksReader {
+	r := &linksReader{linkable: about, lines: map[linkKey]int{}}
 	if strings.EqualFold(filepath.Ext(path), ".csv") {
 		if file := document.ReadPlain(path, content, problems); file != nil {
 			r.readCSV(file)
 		}
-		return r.links
+		return r
 	}
 	root := document.Read(path, content, problems)
 	if root == nil {
-		return nil
+		return r
 	}
 	for _, item := range root.Items() {
 		var row linkRow
 		document.Decode(item, &row, linkKeys())
 		r.addRow(row)
 	}
-	return r.links
+	return r
 }
 
 func linkKeys() []document.Key[linkRow] {
@@ -87,45 +108,82 @@ func linkKeys() []document.Key[linkRow] {
 	}
 }
 
-func (r *linksReader) knows(kind string) bool {
-	return r.kinds == nil || slices.Contains(r.kinds, kind)
+func (l linkable) knows(kind string) bool {
+	return l.kinds == nil || slices.Contains(l.kinds, kind)
+}
+
+// kindLike is what a kind looks like where none is known.
+var kindLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+
+// noKind tells that a name can be no kind, also where any may be.
+func noKind(name string) bool { return name == tenantColumn || !kindLike.MatchString(name) }
+
+const tenantColumn = "tenant"
+
+// unfit reports a value that identifies nobody, on the problem at its place.
+func unfit(value string, report func(format string, args ...any) *document.Problem) bool {
+	why := links.Unfit(value)
+	switch {
+	case why == "":
+		return false
+	case strings.TrimSpace(value) == "":
+		report("%s", why).Suggest("leave the kind out")
+	case len(value) > links.MaxValue:
+		report("%s", why).Suggest("at most %d bytes", links.MaxValue)
+	default:
+		report("%s", why).Suggest("remove them")
+	}
+	return true
 }
 
 func (r *linksReader) addRow(row linkRow) {
 	ids, at := map[string]string{}, map[string]*document.Node{}
 	for _, f := range row.ids {
-		kind, value := f.Key.Text(), f.Value.Text()
+		kind, value := f.Key.Text(), normalize.CanonicalID(f.Key.Text(), f.Value.Text())
 		switch {
 		case !r.knows(kind):
 			document.UnknownName(f.Key, "kind of identifier", r.kinds)
+		case noKind(kind):
+			f.Key.Errorf("not a kind of identifier: %q", kind).Suggest("letters, digits, hyphens, underscores and dots, a letter first; not tenant")
 		case f.Value.Kind() != document.Scalar:
-		case strings.TrimSpace(value) == "":
-			f.Value.Errorf("the identifier is empty").Suggest("leave the kind out")
-		default:
-			ids[kind], at[kind] = normalize.CanonicalID(kind, value), f.Value
+		case !unfit(value, f.Value.Errorf):
+			ids[kind], at[kind] = value, f.Value
 		}
 	}
-	if row.tenant == nil || oneOf(row.tenant, "tenant", r.tenants) == "" {
+	if row.tenant == nil {
 		return
 	}
-	if kind, line := r.add(row.tenant.Text(), ids, func(kind string) int { return at[kind].Line() }); kind != "" {
-		at[kind].Errorf("this %s is linked to another person already", kind).Suggest("one identifier names one person; the other stands on line %d", line)
+	tenant := oneOf(row.tenant, "tenant", r.tenants)
+	if row.tenant.Kind() != document.Scalar || len(r.tenants) == 0 && unfitTenant(tenant, row.tenant.Errorf) {
+		return
 	}
+	person := linkedPerson{links.Person{Tenant: tenant, IDs: ids}, func(kind, format string, args ...any) *document.Problem {
+		return at[kind].Errorf(format, args...)
+	}}
+	r.add(person, func(kind string) int { return at[kind].Line() })
 }
 
-// add files a person under each of their identifiers, and returns the kind of
-// one that is another person's already, and the line of that.
-func (r *linksReader) add(tenant string, ids map[string]string, line func(kind string) int) (string, int) {
-	for _, kind := range slices.Sorted(maps.Keys(ids)) {
-		if taken, ok := r.lines[linkKeyOf(tenant, kind, ids[kind])]; ok {
-			return kind, taken
+func unfitTenant(name string, report func(format string, args ...any) *document.Problem) bool {
+	if links.Unfit(name) == "" {
+		return false
+	}
+	report("not a tenant's name").Suggest("name the tenant whose person it is")
+	return true
+}
+
+// add files a person under each of their identifiers, unless one is another
+// person's already.
+func (r *linksReader) add(p linkedPerson, line func(kind string) int) {
+	for _, kind := range slices.Sorted(maps.Keys(p.IDs)) {
+		if taken, ok := r.lines[linkKeyOf(p.Tenant, kind, p.IDs[kind])]; ok {
+			p.report(kind, "this %s is linked to another person already", kind).Suggest("one identifier names one person; the other stands on line %d", taken)
+			return
 		}
 	}
-	for kind, value := range ids {
-		key := linkKeyOf(tenant, kind, value)
-		r.links.byIdentifier[key], r.lines[key] = ids, line(kind)
+	for kind, value := range p.IDs {
+		r.lines[linkKeyOf(p.Tenant, kind, value)] = line(kind)
 	}
-	return "", 0
+	r.people = append(r.people, p)
 }
 
 func (r *linksReader) readCSV(file *document.Plain) {
@@ -175,10 +233,12 @@ func (r *linksReader) headerIsRight(file *document.Plain, rows *csv.Reader, head
 		switch {
 		case slices.Contains(header[:i], header[i]):
 			file.Errorf(line, at, len(column), "the column %q stands twice", header[i])
-		case header[i] != "tenant" && !r.knows(header[i]):
+		case header[i] != tenantColumn && (!r.knows(header[i]) || noKind(header[i])):
 			p := file.Errorf(line, at, len(column), "the column %q is no kind of identifier", header[i])
-			if near := document.Closest(header[i], append(slices.Clone(r.kinds), "tenant")); near != "" {
+			if near := document.Closest(header[i], append(slices.Clone(r.kinds), tenantColumn)); near != "" {
 				p.Suggest("did you mean %q?", near)
+			} else if r.kinds == nil {
+				p.Suggest("columns are separated by commas; a kind has letters, digits, hyphens, underscores and dots, a letter first")
 			} else {
 				p.Suggest("columns are separated by commas; known: tenant, %s", strings.Join(r.kinds, ", "))
 			}
@@ -187,7 +247,7 @@ func (r *linksReader) headerIsRight(file *document.Plain, rows *csv.Reader, head
 		}
 		right = false
 	}
-	if right && !slices.Contains(header, "tenant") {
+	if right && !slices.Contains(header, tenantColumn) {
 		file.Errorf(1, 1, 1, "there is no column tenant").Suggest("the first line names the columns: tenant and kinds of identifiers")
 		right = false
 	}
@@ -196,29 +256,36 @@ func (r *linksReader) headerIsRight(file *document.Plain, rows *csv.Reader, head
 
 func (r *linksReader) addCSV(file *document.Plain, rows *csv.Reader, header, row []string) {
 	tenant, ids := "", map[string]string{}
+	lines, columns := make([]int, len(row)), make([]int, len(row))
+	for i := range row {
+		lines[i], columns[i] = rows.FieldPos(i)
+	}
 	report := func(column, format string, args ...any) *document.Problem {
 		i := slices.Index(header, column)
-		line, at := rows.FieldPos(i)
-		return file.Errorf(line, at, len(row[i]), format, args...)
+		return file.Errorf(lines[i], columns[i], len(row[i]), format, args...)
 	}
+	right := true
 	for i, column := range header {
-		if value := strings.TrimSpace(row[i]); column == "tenant" {
+		value := strings.TrimSpace(row[i])
+		switch {
+		case column == tenantColumn:
 			tenant = value
-		} else if value != "" {
+		case value != "":
+			at := func(format string, args ...any) *document.Problem { return report(column, format, args...) }
 			ids[column] = normalize.CanonicalID(column, value)
+			right = !unfit(ids[column], at) && right
 		}
 	}
-	if len(r.tenants) > 0 && !slices.Contains(r.tenants, tenant) {
-		p := report("tenant", "unknown tenant %q", tenant)
+	switch {
+	case len(r.tenants) > 0 && !slices.Contains(r.tenants, tenant):
+		p := report(tenantColumn, "unknown tenant %q", tenant)
 		if near := document.Closest(tenant, r.tenants); near != "" {
 			p.Suggest("did you mean %q?", near)
 		} else {
 			p.Suggest("known: %s", strings.Join(r.tenants, ", "))
 		}
-		return
-	}
-	line, _ := rows.FieldPos(0)
-	if kind, other := r.add(tenant, ids, func(string) int { return line }); kind != "" {
-		report(kind, "this %s is linked to another person already", kind).Suggest("one identifier names one person; the other stands on line %d", other)
+	case unfitTenant(tenant, func(format string, args ...any) *document.Problem { return report(tenantColumn, format, args...) }):
+	case right:
+		r.add(linkedPerson{links.Person{Tenant: tenant, IDs: ids}, report}, func(kind string) int { return lines[slices.Index(header, kind)] })
 	}
 }

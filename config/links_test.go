@@ -1,11 +1,19 @@
 package config_test
 
 import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/config"
+	"muster/gateway"
+	"muster/gateway/links"
+	"muster/gateway/links/linkstest"
 )
 
 // YAML and CSV say the same.
@@ -28,19 +36,121 @@ func TestLinks(t *testing.T) {
 		{"acme", "numium", "7", nil},
 		{"acme", "email", "", nil},
 		{"none", "email", "jane.doe@acme.example", nil},
+		{"acme", "email", "' OR 1=1 --", nil},
+		{"acme", "username", "jane\x00", nil},
+		{"acme", "username", "j\u0430ne", nil}, // a Cyrillic а
+		{"acme", "csp", strings.Repeat("x", 1<<20), nil},
+		{"acme\x00", "numium", "256", nil},
 	}
-	for _, name := range []string{"links.yaml", "links.csv"} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv("MUSTER_TEST_KOBIL", "x")
-			t.Setenv("MUSTER_TEST_SHIFT", "x")
-			links := live(t, withLinks(t, name)).Links
-			for _, tt := range tests {
-				if diff := cmp.Diff(tt.want, links.Find(tt.tenant, tt.kind, tt.value)); diff != "" {
-					t.Errorf("%s: %s %s (-want +got):\n%s", tt.tenant, tt.kind, tt.value, diff)
-				}
+	holds := func(t *testing.T, links gateway.Links) {
+		for _, tt := range tests {
+			if diff := cmp.Diff(tt.want, find(t, links, tt.tenant, tt.kind, tt.value)); diff != "" {
+				t.Errorf("%s: %s %.40q (-want +got):\n%s", tt.tenant, tt.kind, tt.value, diff)
 			}
+		}
+	}
+	t.Setenv("MUSTER_TEST_KOBIL", "x")
+	t.Setenv("MUSTER_TEST_SHIFT", "x")
+	for _, name := range []string{"links.yaml", "links.csv"} {
+		t.Run(name, func(t *testing.T) { holds(t, live(t, withLinks(t, name)).Links) })
+	}
+	for name, address := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "links.db") },
+		"postgres": func(t *testing.T) string { return linkstest.Start(t).Database() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("MUSTER_TEST_LINKS", address(t))
+			fill(t, "testdata/example/"+map[bool]string{true: "links.csv", false: "links.yaml"}[name == "sqlite"])
+			file := parse(t, "testdata/example/gateway.yaml", func(src string) string {
+				return replace(t, src, "{file: links.yaml}", `{sql: {url: "${env:MUSTER_TEST_LINKS}", timeout: 5s}}`)
+			})
+			defer func() {
+				if err := file.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			holds(t, live(t, file).Links)
 		})
 	}
+}
+
+// fill puts a file of links into the table of the test.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	table, err := config.OpenLinks(os.Getenv("MUSTER_TEST_LINKS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := table.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, conflicts, err := table.Import(t.Context(), file.People, links.Import{})
+	if err := errors.Join(err, table.Close()); err != nil || conflicts != nil {
+		t.Fatal(err, conflicts)
+	}
+}
+
+// TestReloadOfATable: a configuration goes on with the table and its connections
+// where they are the same, and where they are not lookups under way still end well.
+func TestReloadOfATable(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"gateway.yaml":          "tenants: {acme: {}}\nproviders: [{use: people}]\nidentifiers: {accept: [email], links: {sql: {}}}\n",
+		"providers/people.yaml": definition("people", "https://people.example.com/{id.people}"),
+	})
+	first := load(t, dir)
+	before := live(t, first).Links
+	if err := first.PrepareLinks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "links.db")); err != nil {
+		t.Errorf("it is beside the gateway's file: %v", err)
+	}
+	second := load(t, dir)
+	if after := second.Live(telemetry(t), nil, first).Links; after != before {
+		t.Error("the table is the same, and another one is in use")
+	}
+	third := parse(t, filepath.Join(dir, "gateway.yaml"), func(src string) string { return replace(t, src, "{sql: {}}", "{sql: {timeout: 1s}}") })
+	if after := third.Live(telemetry(t), nil, second).Links; after == before {
+		t.Error("the timeout has changed, and the table is the same")
+	}
+	for _, file := range []*config.File{second, third} {
+		if err := file.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestTableIsMasked: the address of a table is nowhere, but for an SQLite file's.
+func TestTableIsMasked(t *testing.T) {
+	const canary = "C4n4ry"
+	for url, shown := range map[string]string{
+		`"postgres://muster:C4n4ry@db.example/muster"`:   "<secret>",
+		`"postgres://db.example/muster?password=C4n4ry"`: "<secret>",
+		`"${env:MUSTER_TEST_LINKS}"`:                     "<secret>",
+		`"sqlite:people.db"`:                             "sqlite:people.db",
+	} {
+		t.Setenv("MUSTER_TEST_LINKS", "postgres://muster:C4n4ry@db.example/muster")
+		dir := writeFiles(t, map[string]string{
+			"gateway.yaml":          "tenants: {acme: {}}\nproviders: [{use: people}]\nidentifiers: {links: {sql: {url: " + url + "}}}\n",
+			"providers/people.yaml": definition("people", "https://people.example.com/{id.people}"),
+		})
+		file := load(t, dir)
+		told, err := json.Marshal([]any{file.Show(), file.Explain(), file.Notes})
+		told = []byte(strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(string(told)))
+		if err != nil || strings.Contains(string(told), canary) || !strings.Contains(string(told), `"`+shown+`"`) {
+			t.Errorf("%s: %v %s", url, err, told)
+		}
+	}
+}
+
+func find(t *testing.T, links gateway.Links, tenant, kind, value string) map[string]string {
+	t.Helper()
+	ids, err := links.Find(t.Context(), tenant, kind, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
 }
 
 // withLinks is the example with another file of links.
@@ -66,7 +176,7 @@ func TestCSVOfOtherPrograms(t *testing.T) {
 				"providers/people.yaml": definition("people", "https://people.example.com/{id.email}"),
 				"links.csv":             content,
 			})
-			got := live(t, load(t, dir)).Links.Find("acme", "people", "1")
+			got := find(t, live(t, load(t, dir)).Links, "acme", "people", "1")
 			if diff := cmp.Diff(map[string]string{"email": "jane@acme.example", "people": "1"}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -16,6 +16,7 @@ import (
 	"muster/adapters/guard"
 	"muster/config/document"
 	"muster/gateway"
+	"muster/gateway/links"
 	"muster/normalize"
 )
 
@@ -35,7 +36,10 @@ type File struct {
 	tenants map[string]*gateway.Tenant
 	accept  []string
 	rules   normalize.Rules
-	links   *links
+	links   *linkIndex // of a file
+	// What links may be about.
+	linkable linkable
+	table    *links.Store // nil where there is none, or its address is not on this machine
 }
 
 // source is one entry under `providers`, with all that it names found and compiled.
@@ -100,6 +104,7 @@ func build(root *document.Node, problems *document.Problems, values secrets) *Fi
 	document.Defaults(&parts, fileKeys())
 	root.IsA(Form())
 	concealBySound(root)
+	concealTable(root)
 	document.Decode(root, &parts, fileKeys())
 	parts.notes = append(parts.notes, limitsNotInForce(root)...)
 
@@ -474,7 +479,9 @@ func (f *File) bindIdentifiers(problems *document.Problems) {
 			n.Errorf("the default identifier %q is not accepted", n.Text()).Suggest("accepted are: %s", strings.Join(f.accept, ", "))
 		}
 	}
-	if f.dynamic.links == nil {
+	if from := f.dynamic.links; from.table != nil {
+		f.bindTable(from.table)
+	} else if from.file == nil {
 		return
 	}
 	kinds = append(kinds, f.accept...)
@@ -487,7 +494,10 @@ func (f *File) bindIdentifiers(problems *document.Problems) {
 	for _, t := range f.dynamic.tenants {
 		tenants = append(tenants, t.name.Text())
 	}
-	f.links = readLinks(f.dynamic.links, f.files, tenants, kinds, problems)
+	f.linkable = linkable{tenants, kinds}
+	if file := f.dynamic.links.file; file != nil {
+		f.links = readLinks(file, f.files, f.linkable, problems)
+	}
 }
 
 // everyOther stands, in an order of sources, for all that it does not name.
@@ -550,8 +560,14 @@ func (f *File) bind(s *source) *adapters.Source {
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
 	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves}
-	if f.links != nil {
+	switch {
+	case f.links != nil:
 		live.Links = f.links
+	case f.table != nil:
+		if before != nil && f.sameTable(before) {
+			f.table = before.table // and its connections
+		}
+		live.Links = f.table
 	}
 	for _, s := range f.sources {
 		wrapped := *s

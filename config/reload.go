@@ -57,6 +57,7 @@ func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)
 		}
 		tell(Reload{File: next, Restart: !reflect.DeepEqual(next.Static, running)})
 		f.retire(next)
+		f.retireTable(next)
 		f = next
 	}
 }

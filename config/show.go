@@ -12,11 +12,7 @@ import (
 // Show is the file as it is in force, as a tree to write as JSON. Whatever is a
 // secret, or stands where one may, reads <secret>.
 func (f *File) Show() any {
-	var secret []*document.Node
-	for _, s := range f.sources {
-		secret = append(secret, s.secretNodes()...)
-	}
-	return show(f.root, secret, false)
+	return show(f.root, f.secretNodes(), false)
 }
 
 // secretNodes are what of an entry may be a secret: settings that the definition

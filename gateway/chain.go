@@ -356,6 +356,7 @@ func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
 		return
 	}
 	s.leans = slices.ContainsFunc(s.basis, func(k claim) bool { return k.learned || k.source >= 0 && c.steps[k.source].leans })
+	s.lent = s.leans || slices.ContainsFunc(s.basis, func(k claim) bool { return k.source >= 0 && (k.kind == kindEmail || c.steps[k.source].lent) })
 	for _, id := range ids {
 		k := claim{kind: s.source.ownKind(id.Kind), value: id.Value, trust: trustOf(id, s.trust), source: i, wave: s.wave}
 		s.said = append(s.said, k)
@@ -414,8 +415,12 @@ func (c *chain) end() {
 	}
 }
 
-// brokenOff tells whether a source that failed might have led to this one.
+// brokenOff tells whether a source that failed might have led to this one, or the
+// operator's links, which may lead anywhere.
 func (c *chain) brokenOff(i int) bool {
+	if c.asked.linksDown {
+		return true
+	}
 	for j := range c.steps {
 		if c.steps[j].failed && c.mayLead(j, i) {
 			return true

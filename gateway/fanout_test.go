@@ -512,7 +512,9 @@ func TestNobodyGetsAnothersRecord(t *testing.T) {
 
 type anyTenant links
 
-func (l anyTenant) Find(_, kind, value string) map[string]string { return l[kind+":"+value] }
+func (l anyTenant) Find(_ context.Context, _, kind, value string) (map[string]string, error) {
+	return l[kind+":"+value], nil
+}
 
 // TestASourceThatAsksOtherwise is another source to the cache: its name stays,
 // its hash does not.

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -84,8 +83,11 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
-	known, links := live.resolve(asked)
-	chain := g.remembering(ctx, live, asked, known, q.Want)
+	ctx, cancel := context.WithTimeout(ctx, live.Budget)
+	defer cancel()
+	person := live.resolve(ctx, asked, q.Want.Until)
+	asked.linksDown = person.failed != nil
+	chain := g.remembering(ctx, live, asked, person.known, q.Want)
 	if unusable(chain.steps, asked.kind) {
 		return Answer{}, &RequestError{
 			Status: http.StatusBadRequest, Title: "Bad request.",
@@ -96,7 +98,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	slots := g.run(ctx, live, chain, q.Want)
 	if chain.outdated() { // what was learned is not so any more: find it out anew, from what the sources say
 		g.forget(chain)
-		chain = plan(live, asked, known)
+		chain = plan(live, asked, person.known)
 		slots = g.run(ctx, live, chain, q.Want)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -104,29 +106,13 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
-	answer := assemble(live, q, asked, parts(slots, links), slots, time.Now().UTC())
+	slots = append(slots, person.slots()...)
+	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}
 	g.tel.endLookup(ctx, span, &answer)
 	return answer, nil
-}
-
-// resolve is all that is known of the person before any source is asked: what
-// the caller said and what the operator's links add to it.
-func (l *Live) resolve(a asked) (known []claim, links []normalize.Identifier) {
-	known = []claim{{kind: a.kind, value: a.value, trust: Own, source: beforeAll}}
-	if l.Links == nil {
-		return known, nil
-	}
-	linked := l.Links.Find(a.tenant.Name, a.kind, a.value)
-	for _, kind := range slices.Sorted(maps.Keys(linked)) {
-		links = append(links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if kind != a.kind {
-			known = append(known, claim{kind: kind, value: linked[kind], trust: Pinned, source: beforeAll})
-		}
-	}
-	return known, links
 }
 
 // remembering plans with what was learned in earlier lookups, unless the caller will

@@ -134,6 +134,9 @@ func (c *chain) identity(slots []slot) string {
 	if c.id != "" {
 		return c.id
 	}
+	if c.asked.linksDown {
+		return ""
+	}
 	for i := range slots {
 		if slots[i].outcome == Failed || slots[i].skip == Skipped && slots[i].source.serves(c.asked.tenant) {
 			return ""

@@ -67,13 +67,6 @@ type Upstream interface {
 	Check(q adapters.Query) *adapters.Fault
 }
 
-// Links knows what else a person is called, as an operator says.
-type Links interface {
-	// Find returns the identifiers by kind of the person whom the tenant knows
-	// by this one, nil when there is none.
-	Find(tenant, kind, value string) map[string]string
-}
-
 // tenantValues are the tenant's values as one source sees them: its own under Self.
 func (s *Source) tenantValues(t *Tenant) map[string]string {
 	v := maps.Clone(t.IDs)

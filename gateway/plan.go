@@ -44,6 +44,7 @@ type step struct {
 	failed bool
 	absent bool
 	leans  bool    // it was found, at whatever remove, by what an earlier lookup has learned
+	lent   bool    // or by an address that another source has said: addresses are lent
 	trust  Trust   // how far its record is believed to be the person's
 	said   []claim // of who the person is
 }

@@ -85,7 +85,8 @@ func (a accepted) has(k claim) bool {
 }
 
 // holds tells whether a record fits what is accepted: it was found by that, is
-// proved, and contradicts neither that nor itself.
+// proved, and contradicts neither that nor itself. Who was found by an address that
+// may be lent, and has another user name than was asked for, is somebody else.
 func (a accepted) holds(s *step) bool {
 	if s.trust == unproved {
 		return false
@@ -97,6 +98,9 @@ func (a accepted) holds(s *step) bool {
 	}
 	own := accepted{}
 	for _, k := range s.said {
+		if s.lent && k.kind == kindUsername && len(a[kindUsername]) > 0 && !a.has(k) {
+			return false
+		}
 		if several(k.kind) {
 			continue
 		}

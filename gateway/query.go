@@ -91,6 +91,8 @@ type asked struct {
 	only   []string             // sources; nil for all
 	caller *adapters.Caller     // nil where nobody is known
 	id     string               // of the person, once that is known
+
+	linksDown bool // the operator's links, which may know better, could not be asked
 }
 
 // UnknownTenant refuses a tenant that is not configured. It is called by its name

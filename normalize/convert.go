@@ -290,12 +290,13 @@ func SameID(kind, a, b string) bool {
 	if a == b {
 		return true
 	}
-	// ſ is the one letter that folds to ASCII and is still there in NFC. Like İ
-	// above it must not make two people one.
-	const longS = "ſ"
 	return (kind == "email" || kind == "username") &&
 		!strings.Contains(a, longS) && !strings.Contains(b, longS) && strings.EqualFold(a, b)
 }
+
+// longS is the one letter that folds to ASCII and is still there in NFC. Like İ
+// above it must not make two people one.
+const longS = "ſ"
 
 // ParseInstant reads a text as an instant, in UTC: RFC 3339, and what of ISO 8601
 // systems send besides: without an offset (UTC), without seconds, an offset

@@ -28,6 +28,16 @@ type controlPerson struct {
 	IDs     map[string]string `json:"ids"`
 	Traits  []string          `json:"traits"`
 	FaultAt string            `json:"faultAt,omitempty"`
+	Danger  *controlDanger    `json:"danger,omitempty"`
+}
+
+type controlDanger struct {
+	Kind    string `json:"kind"`
+	Case    string `json:"case"`
+	Part    string `json:"part"`
+	At      string `json:"at"`
+	Address string `json:"address,omitempty"`
+	Mark    string `json:"mark"`
 }
 
 type controlPeople struct {
@@ -36,8 +46,9 @@ type controlPeople struct {
 }
 
 type controlCalls struct {
-	Lookups int64 `json:"lookups"`
-	Tokens  int64 `json:"tokens"`
+	Lookups  int64 `json:"lookups"`
+	Searches int64 `json:"searches"`
+	Tokens   int64 `json:"tokens"`
 }
 
 // Control is the control endpoint: faults, people and counters over HTTP. It is for loopback: it asks for no credential.
@@ -56,14 +67,14 @@ func (s *Simulation) Control() http.Handler {
 	mux.HandleFunc("GET /calls", func(w http.ResponseWriter, _ *http.Request) {
 		calls := make(map[string]controlCalls)
 		for _, name := range Vendors() {
-			calls[name] = controlCalls{s.Calls(name), s.TokenCalls(name)}
+			calls[name] = controlCalls{s.Calls(name), s.Searches(name), s.TokenCalls(name)}
 		}
 		document(http.StatusOK, calls).write(w)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		complain(w, http.StatusNotFound, fmt.Sprintf("no %s %s here", r.Method, r.URL.Path),
 			"PUT /faults/{vendor}", "DELETE /faults/{vendor}", "DELETE /faults", "GET /faults",
-			"GET /people?tenant=&trait=&limit=", "GET /calls")
+			"GET /people?tenant=&trait=&danger=&limit=", "GET /calls")
 	})
 	return mux
 }
@@ -111,21 +122,28 @@ func (s *Simulation) deleteFaults(w http.ResponseWriter, r *http.Request) {
 
 // getPeople shows a hundred people unless told otherwise.
 func (s *Simulation) getPeople(w http.ResponseWriter, r *http.Request) {
-	var tenants, traits []string
+	var tenants, traits, dangers []string
 	for _, t := range s.population.tenants {
 		tenants = append(tenants, t.Name)
 	}
 	for _, t := range Traits() {
 		traits = append(traits, t.Name)
 	}
+	for _, k := range DangerKinds() {
+		dangers = append(dangers, k.Kind)
+	}
 	q := r.URL.Query()
-	tenant, trait, limit := q.Get("tenant"), q.Get("trait"), 100
+	tenant, trait, danger, limit := q.Get("tenant"), q.Get("trait"), q.Get("danger"), 100
 	if tenant != "" && !slices.Contains(tenants, tenant) {
 		complain(w, http.StatusBadRequest, fmt.Sprintf("no tenant %q", tenant), tenants...)
 		return
 	}
 	if trait != "" && !slices.Contains(traits, trait) {
 		complain(w, http.StatusBadRequest, fmt.Sprintf("no trait %q", trait), traits...)
+		return
+	}
+	if danger != "" && !slices.Contains(dangers, danger) {
+		complain(w, http.StatusBadRequest, fmt.Sprintf("no danger %q", danger), dangers...)
 		return
 	}
 	if text := q.Get("limit"); text != "" {
@@ -138,9 +156,12 @@ func (s *Simulation) getPeople(w http.ResponseWriter, r *http.Request) {
 	}
 	found := controlPeople{People: []controlPerson{}}
 	for _, p := range s.population.people {
-		if (tenant == "" || p.Tenant == tenant) && (trait == "" || p.Has(trait)) {
+		if (tenant == "" || p.Tenant == tenant) && (trait == "" || p.Has(trait)) &&
+			(danger == "" || p.Danger != nil && p.Danger.Kind == danger) {
 			if found.Total++; found.Total <= limit {
-				found.People = append(found.People, controlPerson{p.Tenant, p.IDs, append([]string{}, p.Traits...), p.FaultAt})
+				found.People = append(found.People, controlPerson{
+					p.Tenant, p.IDs, append([]string{}, p.Traits...), p.FaultAt, (*controlDanger)(p.Danger),
+				})
 			}
 		}
 	}

@@ -28,8 +28,9 @@ func TestControlFaults(t *testing.T) {
 	if got := ask(t, client, "DELETE", srv.URL+"/faults", ""); got.status != 204 || d.lookup(casey).status != 200 {
 		t.Errorf("DELETE of all: %d", got.status)
 	}
-	sameJSON(t, ask(t, client, "GET", srv.URL+"/calls", "").body, `{"csp": {"lookups": 3, "tokens": 1},
-		"aveva": {"lookups": 0, "tokens": 0}, "itwin": {"lookups": 0, "tokens": 0}, "kobil": {"lookups": 0, "tokens": 0}, "numium": {"lookups": 0, "tokens": 0}}`)
+	sameJSON(t, ask(t, client, "GET", srv.URL+"/calls", "").body, `{"csp": {"lookups": 3, "searches": 0, "tokens": 1},
+		"aveva": {"lookups": 0, "searches": 0, "tokens": 0}, "itwin": {"lookups": 0, "searches": 0, "tokens": 0},
+		"kobil": {"lookups": 0, "searches": 0, "tokens": 0}, "numium": {"lookups": 0, "searches": 0, "tokens": 0}}`)
 }
 
 // TestControlPeople: chosen by tenant and trait, counted beyond the limit.
@@ -68,6 +69,7 @@ func TestControlRefuses(t *testing.T) {
 		{"DELETE", "/faults/okta", "", 400, "numium"},
 		{"GET", "/people?tenant=hooli", "", 400, "initech"},
 		{"GET", "/people?trait=tall", "", 400, "null-names"},
+		{"GET", "/people?danger=tall", "", 400, "shared-address"},
 		{"GET", "/people?limit=0", "", 400, "above zero"},
 		{"POST", "/faults/csp", "", 404, "PUT /faults/{vendor}"},
 		{"GET", "/", "", 404, "GET /calls"},

@@ -4,10 +4,13 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// csp is seed 004: VMware Cloud Services Platform, user info by user and organization.
+// csp is seed 004: VMware Cloud Services Platform, user info by user and organization. Beside it stands the search of an
+// organization's users (csp-iam, users/search, deprecated), which finds what contains a text.
 type csp struct {
 	apiToken string
 	tokens   *tokens
@@ -140,6 +143,91 @@ func (p csp) answer(c *call) reply {
 		return p.refuse(c, http.StatusNotFound)
 	}
 	return document(http.StatusOK, cspInfo{p.user(c), []cspOrgInfo{p.org(c)}})
+}
+
+// cspHit is a row of a search. The document names these members; what it writes into the last two is not known.
+type cspHit struct {
+	OrgID             string       `json:"orgId"`
+	User              cspHitUser   `json:"user"`
+	OrganizationRoles []cspHitRole `json:"organizationRoles"`
+	ServiceRoles      []struct{}   `json:"serviceRoles"`
+	CustomRoles       []struct{}   `json:"customRoles"`
+}
+
+type cspHitUser struct {
+	UserID     string  `json:"userId"`
+	Acct       string  `json:"acct"`
+	Username   *string `json:"username"`
+	Email      *string `json:"email"`
+	FirstName  *string `json:"firstName"`
+	LastName   *string `json:"lastName"`
+	Domain     string  `json:"domain"`
+	IDPID      string  `json:"idpId"`
+	Accessible bool    `json:"accessible"`
+}
+
+type cspHitRole struct {
+	Name           string `json:"name"`
+	DisplayName    string `json:"displayName"`
+	MembershipType string `json:"membershipType"`
+	ExpiresAt      *int64 `json:"expiresAt"` // epoch seconds; null: never
+}
+
+func (csp) searches() []string {
+	return []string{"/csp/gateway/am/api/orgs/{tenant}/users/search"}
+}
+
+func (csp) searchable(term string) bool { return term != "" && utf8.RuneCountInString(term) <= 120 }
+
+// sought: accounts, user names, addresses and names that contain the term, in any case (assumed).
+func (p csp) sought(c *call) func(p *Person) bool {
+	if c.user = c.r.URL.Query().Get("userSearchTerm"); c.realm == nil || !p.searchable(c.user) {
+		return nil
+	}
+	return func(person *Person) bool {
+		a := person.Accounts["csp"]
+		return containing(c.user, a.Account, a.Username, a.Email, a.GivenName, a.FamilyName)
+	}
+}
+
+// list shows twenty rows at most, and does not say when there were more.
+func (p csp) list(c *call) reply {
+	switch {
+	case !c.authorized && !p.tokens.valid(c.r.Header.Get("csp-auth-token")):
+		return p.refuse(c, http.StatusUnauthorized)
+	case c.realm == nil:
+		return p.fail(c, http.StatusNotFound, "Organization not found")
+	case !p.searchable(c.user):
+		return p.fail(c, http.StatusBadRequest, "The search term must have 1 to 120 characters")
+	}
+	rows := []cspHit{}
+	for _, person := range c.hits[:min(len(c.hits), 20)] {
+		rows = append(rows, p.hit(c, person))
+	}
+	return document(http.StatusOK, map[string][]cspHit{"results": rows})
+}
+
+// hit is a row: unlike the profile it does not say whether the address is verified.
+func (csp) hit(c *call, p *Person) cspHit {
+	a := p.Accounts["csp"]
+	_, domain, _ := strings.Cut(a.Account, "@")
+	row := cspHit{
+		OrgID: c.realm.IDs["csp"], OrganizationRoles: []cspHitRole{}, ServiceRoles: []struct{}{}, CustomRoles: []struct{}{},
+		User: cspHitUser{
+			UserID: p.IDs["csp"], Acct: a.Account, Username: nullable(a.Username), Email: nullable(a.Email), FirstName: nullable(a.GivenName),
+			LastName: nullable(a.FamilyName), Domain: domain, IDPID: domain, Accessible: true,
+		},
+	}
+	for _, r := range a.Roles {
+		if !r.Custom && r.Service == "" {
+			role := cspHitRole{Name: r.Name, DisplayName: r.Display, MembershipType: "DIRECT"}
+			if r.Expires != 0 {
+				role.ExpiresAt = &r.Expires
+			}
+			row.OrganizationRoles = append(row.OrganizationRoles, role)
+		}
+	}
+	return row
 }
 
 func (csp) user(c *call) cspUser {

@@ -7,6 +7,7 @@ type directory struct {
 	tenants map[string]*Tenant            // by the vendor's id, in lower case
 	people  map[string]map[string]*Person // by tenant name, then by the vendor's id
 	order   map[string][]*Person          // by tenant name
+	all     []*Person                     // of all tenants, in order
 	implied *Tenant                       // for the vendor that needs no tenant id
 }
 
@@ -31,6 +32,7 @@ func newDirectory(vendor string, p *population) directory {
 			dir.people[person.Tenant][strings.ToLower(id)] = person
 		}
 		dir.order[person.Tenant] = append(dir.order[person.Tenant], person)
+		dir.all = append(dir.all, person)
 	}
 	return dir
 }
@@ -63,14 +65,31 @@ func (d directory) person(tenant, id string) *Person {
 }
 
 // neighbour is somebody else of the same tenant; nil where there is nobody else.
-func (d directory) neighbour(tenant string, p *Person) *Person {
-	t := d.tenant(tenant)
+func (d directory) neighbour(t *Tenant, p *Person) *Person {
 	if t == nil {
 		return nil
 	}
 	for _, other := range d.order[t.Name] {
 		if other != p {
 			return other
+		}
+	}
+	return nil
+}
+
+// everybody are the people of a tenant; of all tenants where none is named.
+func (d directory) everybody(t *Tenant) []*Person {
+	if t == nil {
+		return d.all
+	}
+	return d.order[t.Name]
+}
+
+// named is the tenant of a name of ours.
+func (d directory) named(name string) *Tenant {
+	for _, t := range d.tenants {
+		if t.Name == name {
+			return t
 		}
 	}
 	return nil

@@ -21,11 +21,16 @@
 //	aveva    uswe.datahub.example               GET  /api/v1/tenants/{guid}/users/{guid}/UserInformation
 //	                                            POST /identity/connect/token
 //	itwin    api.bentley.com                    GET  /users/{guid}
+//	                                            GET  /users/?$search=
 //	         ims.bentley.com                    POST /connect/token
 //	kobil    {tenant}.ssms.example.com          GET  /digitanium/v4/users/{userName}/profile
+//	                                            GET  /digitanium/v4/users?email=
 //	         shift.example.com                  GET  /auth/realms/{tenant}/v3_user/{userName}
+//	                                            GET  /auth/realms/{tenant}/v3_user/getusers/?email=
 //	numium   api.example.com                    GET  /tenant/{int64}/admin/user/{int64}
+//	                                            GET  /tenant/admin/user/by_email?email=
 //	csp      console.cloud.example              GET  /csp/gateway/am/api/v2/users/{userId}/orgs/{guid}/info
+//	                                            GET  /csp/gateway/am/api/orgs/{guid}/users/search?userSearchTerm=
 //	                                            POST /csp/gateway/am/api/auth/api-tokens/authorize
 //
 // # People
@@ -43,6 +48,18 @@
 //
 // Each tenant speaks its vendor's other documented (or plausible) dialect: Numium answers globex with data in place of
 // value; KOBIL says "OK" to globex and sends initech a list of one; AVEVA names initech's claims as WS-Federation does.
+//
+// # Dangerous people
+//
+// The last of the people are those whom one can take for another: two with one address, an attacker with a victim's,
+// and so on, each kind several times in each tenant. They come in cases of one or two:
+//
+//	for _, p := range sim.Dangerous("unverified-address") {
+//		p.Danger.Part                         // "victim" or "attacker"
+//		p.Danger.Mark                         // a canary: in an answer about anybody else it is a person taken for another
+//	}
+//	sim.Owner("kobil", "acme", "ann.lee")         // whose record that really is
+//	sim.Holders("acme", "ann.lee@acme.example")   // whose address that really is
 //
 // # Faults
 //
@@ -66,5 +83,6 @@
 //	curl           $CONTROL/faults
 //	curl -X DELETE $CONTROL/faults/csp
 //	curl          "$CONTROL/people?tenant=acme&trait=many-roles&limit=1"
+//	curl          "$CONTROL/people?tenant=acme&danger=shared-address"
 //	curl           $CONTROL/calls
 package simulator

@@ -43,7 +43,7 @@ func FaultKinds() []FaultKind {
 		{"html", "200 with a login page"},
 		{"truncated", "half of the body under the Content-Length of the whole"},
 		{"huge", "a body of more than 8 MiB, well-formed and with the right record"},
-		{"wrong-person", "another person's record"},
+		{"wrong-person", "another person's record; a search finds that person alone"},
 		{"token-401", "the token endpoint refuses the credential"},
 		{"token-500", "the token endpoint fails"},
 	}
@@ -170,7 +170,7 @@ func (v *vendor) effect(kind string) effect {
 
 // altered is the answer after a fault that is a whole reply. A call that the vendor would refuse anyway stays refused.
 func (v *vendor) altered(c *call, f Fault) reply {
-	plain := v.dialect.answer(c)
+	plain := v.answer(c)
 	if plain.status != http.StatusOK {
 		return plain
 	}
@@ -187,15 +187,11 @@ func (v *vendor) altered(c *call, f Fault) reply {
 		}
 		return v.dialect.refuse(c, http.StatusInternalServerError).as(http.StatusOK)
 	case "absent-in-200":
-		other := *c
-		other.person = nil
-		return v.dialect.answer(&other).as(http.StatusOK)
+		return v.answer(c.about(nil)).as(http.StatusOK)
 	case "huge":
 		return swollen(plain)
 	case "wrong-person":
-		other := *c
-		other.person = v.directory.neighbour(c.tenant, c.person)
-		return v.dialect.answer(&other)
+		return v.answer(c.about(v.directory.neighbour(c.realm, c.person)))
 	}
 	return plain
 }
@@ -224,7 +220,7 @@ func (v *vendor) limited(w http.ResponseWriter, c *call, f Fault) {
 }
 
 func (v *vendor) truncated(w http.ResponseWriter, c *call, _ Fault) {
-	rep := v.dialect.answer(c)
+	rep := v.answer(c)
 	rep.begin(w, len(rep.body))
 	_, _ = w.Write(rep.body[:len(rep.body)/2])
 	_ = http.NewResponseController(w).Flush() // else the abort would drop what is still buffered

@@ -4,23 +4,25 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // numium is seed 003: GetTenantUser at the address of its reference; the address of its prose example
-// (/api/tenant/…/users/…) is not served.
+// (/api/tenant/…/users/…) is not served. Beside it stands GetTenantUserByEmail (docs.numium.com), which asks across
+// tenants.
 type numium struct{}
 
 type numiumResult struct {
 	IsSuccess bool         `json:"isSuccess"`
 	IsFailure bool         `json:"isFailure"`
 	Error     *numiumError `json:"error"`
-	Value     *numiumUser  `json:"value"`
+	Value     any          `json:"value"`
 }
 
 // numiumExample is the envelope of the document's prose example.
 type numiumExample struct {
-	Data      *numiumUser `json:"data"`
-	IsSuccess bool        `json:"isSuccess"`
+	Data      any  `json:"data"`
+	IsSuccess bool `json:"isSuccess"`
 }
 
 type numiumError struct {
@@ -67,11 +69,54 @@ func (n numium) answer(c *call) reply {
 	case c.person == nil: // also the user of another tenant: "User must belong to the specified tenant"
 		return n.refuse(c, http.StatusNotFound)
 	}
-	user := n.user(c)
+	return n.result(c, n.user(c))
+}
+
+// result is the envelope of the reference, and for globex the one of the prose example.
+func (numium) result(c *call, value any) reply {
 	if c.realm.Name == "globex" {
-		return document(http.StatusOK, numiumExample{user, true})
+		return document(http.StatusOK, numiumExample{value, true})
 	}
-	return document(http.StatusOK, numiumResult{IsSuccess: true, Value: user})
+	return document(http.StatusOK, numiumResult{IsSuccess: true, Value: value})
+}
+
+// numiumMemberships is who has an address, whatever their tenant.
+type numiumMemberships struct {
+	Tenants     []numiumMembership `json:"tenants"`
+	Invitations []struct{}         `json:"invitations"`
+	TenantID    json.Number        `json:"tenantId"`
+	UserID      int64              `json:"userId"`
+	UserName    string             `json:"userName"`
+}
+
+type numiumMembership struct {
+	ID            json.Number `json:"id"`
+	Name          string      `json:"name"`
+	IsUserEnabled bool        `json:"isUserEnabled"`
+}
+
+func (numium) searches() []string { return []string{"/tenant/admin/user/by_email"} }
+
+// sought: the whole address, in any case (assumed), in every tenant: the address of the call names none.
+func (numium) sought(c *call) func(p *Person) bool {
+	c.realm, c.user = nil, c.r.URL.Query().Get("email")
+	return func(p *Person) bool { return c.user != "" && strings.EqualFold(p.Accounts["numium"].Email, c.user) }
+}
+
+func (n numium) list(c *call) reply {
+	switch {
+	case !c.authorized:
+		return n.refuse(c, http.StatusUnauthorized)
+	case !strings.Contains(c.user, "@"):
+		return n.fail(http.StatusBadRequest, "ValidationError", "The request parameters failed validation.", "The Email field is required.")
+	case len(c.hits) == 0:
+		return n.fail(http.StatusNotFound, "UserNotFound", "No user exists for the supplied email address")
+	}
+	account, tenant := c.hits[0].Accounts["numium"], json.Number(c.realm.IDs["numium"])
+	return n.result(c, numiumMemberships{
+		Tenants: []numiumMembership{{tenant, c.realm.Display, account.Enabled}}, Invitations: []struct{}{},
+		TenantID: tenant, UserID: account.GlobalID, UserName: account.Email,
+	})
 }
 
 func (numium) user(c *call) *numiumUser {
@@ -103,7 +148,7 @@ func nullable(s string) *string {
 }
 
 // refuse is a Result that failed, with the documented texts; the codes other than ValidationError are not documented.
-func (numium) refuse(_ *call, status int) reply {
+func (n numium) refuse(_ *call, status int) reply {
 	says := map[int][3]string{
 		http.StatusBadRequest:          {"ValidationError", "The request parameters failed validation.", "Invalid tenant or user identifier format"},
 		http.StatusUnauthorized:        {"Unauthorized", "Authentication credentials are missing or invalid"},
@@ -113,9 +158,12 @@ func (numium) refuse(_ *call, status int) reply {
 		http.StatusInternalServerError: {"InternalServerError", "Unexpected server error occurred during retrieval", canary("error-numium")},
 		http.StatusServiceUnavailable:  {"ServiceUnavailable", "The service is not available"},
 	}[status]
-	e := &numiumError{Code: says[0], Message: says[1], Info: []string{}}
-	if says[2] != "" {
-		e.Info = append(e.Info, says[2])
+	if says[2] == "" {
+		return n.fail(status, says[0], says[1])
 	}
-	return document(status, numiumResult{IsFailure: true, Error: e})
+	return n.fail(status, says[0], says[1], says[2])
+}
+
+func (numium) fail(status int, code, message string, info ...string) reply {
+	return document(status, numiumResult{IsFailure: true, Error: &numiumError{Code: code, Message: message, Info: append([]string{}, info...)}})
 }

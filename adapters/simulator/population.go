@@ -25,6 +25,7 @@ type Person struct {
 	Traits                []string           // what is awkward about this person; see Traits
 	FaultAt               string             // the vendor that always fails for this person, as the trait "fault:KIND" says
 	Accounts              map[string]Account // by vendor; only those that know this person
+	Danger                *Danger            // nil: nobody is easily taken for this person
 
 	fault Fault
 }
@@ -50,6 +51,7 @@ type Account struct {
 	Attributes              map[string][]string // KOBIL: attributes that the customer added
 	TopLevelNames           bool                // KOBIL: names beside attributes rather than in them
 	Empty                   bool                // AVEVA: UserInformation is null
+	Deleted                 bool                // iTwin: what is not there is null, not left out
 	Password                string              // CSP: a canary
 	GlobalID                int64               // Numium: userId, as opposed to the id within the tenant
 }
@@ -80,8 +82,8 @@ type population struct {
 	index   map[string]directory
 }
 
-// populate makes the named people, the showcases and the crowd, in this order. Person number i is drawn from the seed
-// and i alone, so that the order of drawing does not matter to anybody else.
+// populate makes the named people, the showcases, the crowd and the dangerous, in this order. Person number i is drawn
+// from the seed and i alone, so that the order of drawing does not matter to anybody else.
 func populate(seed uint64, size int, now time.Time) *population {
 	g := &generator{
 		seed: seed, day: now.UTC().Truncate(24 * time.Hour).Unix(), taken: make(map[string]int), counts: make(map[string]int),
@@ -89,9 +91,12 @@ func populate(seed uint64, size int, now time.Time) *population {
 	}
 	g.named()
 	g.showcases()
-	for len(g.people) < size {
+	dangerous := &generator{seed: seed, day: g.day, tenants: g.tenants}
+	dangerous.endanger()
+	for len(g.people)+len(dangerous.people) < size {
 		g.crowd()
 	}
+	g.people = append(g.people, dangerous.people...)
 	p := &population{tenants: g.tenants, people: g.people, index: make(map[string]directory)}
 	for _, vendor := range Vendors() {
 		p.index[vendor] = newDirectory(vendor, p)
@@ -124,6 +129,7 @@ type generator struct {
 	strange []naming
 	awkward []awkwardness
 	people  []*Person
+	marks   int // how many are marked: see endanger
 }
 
 type draft struct {
@@ -154,30 +160,41 @@ func (g *generator) draw(tenant string, n naming) *draft {
 	}
 	g.taken[tenant+"/"+n.local]++
 
-	email, oid := local+"@"+t.Domain, d.guid()
+	d.identify(local, g.first(t))
+	return d
+}
+
+// first is the least global id that Numium gives to anybody of a tenant.
+func (g *generator) first(t Tenant) int64 {
+	at := slices.IndexFunc(g.tenants, func(other Tenant) bool { return other.Name == t.Name })
+	return 4242 + 10_000_000*int64(at)
+}
+
+// identify gives the person ids everywhere, and the accounts that go with them.
+func (d *draft) identify(local string, first int64) {
+	email, oid := local+"@"+d.tenant.Domain, d.guid()
 	domain := "vmwareid" // CSP's ids name the identity provider that a tenant federates with
-	if tenant == "acme" {
+	if d.Tenant == "acme" {
 		domain = "vmware.com"
 	}
 	d.IDs = map[string]string{
 		"email": email, "username": local, "oid": oid, "aveva": d.guid(), "kobil": d.guid(),
 		"numium": strconv.Itoa(256 + d.number), "csp": domain + ":" + d.guid(),
 	}
-	if tenant == "acme" {
+	if d.Tenant == "acme" {
 		d.IDs["itwin"] = d.guid()
 	}
-	d.accounts(email, local)
-	return d
+	d.accounts(email, local, first+int64(d.number))
 }
 
 // accounts opens an account in every system that has an id for the person.
-func (d *draft) accounts(email, username string) {
+func (d *draft) accounts(email, username string, global int64) {
 	home := pick(d, homes())
 	base := Account{
 		Username: username, Account: email, GivenName: d.GivenName, FamilyName: d.FamilyName, Email: email, EmailVerified: true, Enabled: true,
 		Phone: home.phone + fmt.Sprintf("%04d", d.IntN(10000)), Locale: home.locale, Language: home.locale[:2], Company: d.tenant.Display,
 		Street: strconv.Itoa(1+d.IntN(200)) + " " + home.street, City: home.city, State: home.state, Zip: home.zip, Country: home.country,
-		Website: "https://people." + d.tenant.Domain + "/" + username, Federated: true, GlobalID: 4242 + int64(d.number),
+		Website: "https://people." + d.tenant.Domain + "/" + username, Federated: true, GlobalID: global,
 	}
 	d.Accounts = make(map[string]Account)
 	for _, vendor := range Vendors() {

@@ -26,9 +26,9 @@ type Option func(*Simulation)
 // WithClock sets what "now" is, for the lifetime of access tokens and for the expiry of roles. The default is time.Now.
 func WithClock(now func() time.Time) Option { return func(s *Simulation) { s.clock = now } }
 
-// WithPeople sets how many people there are in all three tenants together; the default is 1200. The named people and
-// the showcases of each trait are always there, so that a small n makes a population of those alone. A person does not
-// depend on n: a larger population only continues a smaller one.
+// WithPeople sets how many people there are in all three tenants together; the default is 1200. The named people, the
+// showcases of each trait and the dangerous are always there, so that a small n makes a population of those alone. A
+// person does not depend on n: a larger population continues a smaller one, and the dangerous are the last of each.
 func WithPeople(n int) Option { return func(s *Simulation) { s.size = n } }
 
 // WithPorts makes Start listen on given ports, by vendor or "control"; 0, or no entry, is any free port.
@@ -152,6 +152,9 @@ func (s *Simulation) WithTrait(trait string) (Person, bool) {
 // Calls counts the requests for user information that a vendor received, whatever it answered; token requests are not
 // among them. Like Vendor, it panics on a name that is not one of the five.
 func (s *Simulation) Calls(vendor string) int64 { return s.vendor(vendor).calls.Load() }
+
+// Searches counts the requests to find people that a vendor received; they are not among its Calls.
+func (s *Simulation) Searches(vendor string) int64 { return s.vendor(vendor).searches.Load() }
 
 // TokenCalls counts the requests that a vendor's token endpoint received.
 func (s *Simulation) TokenCalls(vendor string) int64 { return s.vendor(vendor).tokenCalls.Load() }

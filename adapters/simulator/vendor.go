@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -45,18 +46,21 @@ type vendor struct {
 	directory directory
 	faults    *faults
 
-	calls, tokenCalls atomic.Int64
+	calls, searches, tokenCalls atomic.Int64
 }
 
 // A call is one request on its way to an answer.
 type call struct {
 	r          *http.Request
 	tenant     string  // as the request names it, decoded once
-	user       string  // as the request names it, decoded once
+	user       string  // as the request names it, decoded once; of a search, what is searched for
 	realm      *Tenant // nil: there is no such tenant
-	person     *Person // nil: the tenant has no such person
+	person     *Person // nil: the tenant has no such person; of a search, the hit that it is about
 	authorized bool    // by a bearer token of this vendor
 	operation  string  // a GUID of its own for every call
+
+	search searchDialect // nil: it is a lookup
+	hits   []*Person     // of a search, in the order of the population
 }
 
 // ServeHTTP finds out what is asked. Addresses that a vendor's document does not name are 404, methods 405.
@@ -66,6 +70,16 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			v.serveToken(w, r, t)
 		}
 		return
+	}
+	if d, ok := v.dialect.(searchDialect); ok {
+		for _, pattern := range d.searches() {
+			if segments, ok := match(pattern, r.URL.EscapedPath()); ok {
+				if allowed(w, r, http.MethodGet) {
+					v.serveSearch(w, r, d, segments)
+				}
+				return
+			}
+		}
 	}
 	for _, pattern := range v.dialect.lookups() {
 		if segments, ok := match(pattern, r.URL.EscapedPath()); ok {
@@ -95,21 +109,27 @@ func (v *vendor) serveToken(w http.ResponseWriter, r *http.Request, t tokenDiale
 }
 
 func (v *vendor) serveLookup(w http.ResponseWriter, r *http.Request, segments map[string]string) {
+	c := v.call(r, segments)
+	c.person, c.operation = v.directory.person(c.tenant, c.user), guid(fmt.Sprint(v.seed, v.name, "call", v.calls.Add(1)))
+	v.serve(r.Context(), w, c)
+}
+
+// call reads what a request names.
+func (v *vendor) call(r *http.Request, segments map[string]string) *call {
 	tenant, inPath := segments["tenant"]
 	if !inPath {
 		tenant, _, _ = strings.Cut(hostOf(r), ".")
 	}
-	c := &call{
-		r: r, tenant: tenant, user: segments["user"],
-		realm: v.directory.tenant(tenant), person: v.directory.person(tenant, segments["user"]),
-		authorized: v.tokens.valid(bearer(r)),
-		operation:  guid(fmt.Sprint(v.seed, v.name, "call", v.calls.Add(1))),
-	}
+	return &call{r: r, tenant: tenant, user: segments["user"], realm: v.directory.tenant(tenant), authorized: v.tokens.valid(bearer(r))}
+}
+
+// serve answers a call, as faults have it.
+func (v *vendor) serve(ctx context.Context, w http.ResponseWriter, c *call) {
 	f, ok := v.faults.take(v.name, func(f Fault) bool { return !f.onTokens() && f.concerns(v.name, c) })
 	if !ok && c.person != nil && c.person.FaultAt == v.name {
 		f = c.person.fault
 	}
-	if sleep(r.Context(), v.usual(c)+f.Latency) {
+	if sleep(ctx, v.usual(c)+f.Latency) {
 		v.effect(f.Kind)(w, c, f)
 	}
 }

@@ -151,6 +151,7 @@ func runLookup(ctx context.Context, o lookupOptions, out, errOut io.Writer) erro
 	if err != nil {
 		return &mistakeError{message: err.Error()}
 	}
+	defer func() { _ = file.Close() }() // nothing was written
 	l := &lookup{lookupOptions: o, out: out, err: errOut, paint: painter(!o.plain && colours(out)), file: file}
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(newWaterfall(&l.trace)))
 	defer func() { _ = traces.Shutdown(context.WithoutCancel(ctx)) }()

@@ -15,9 +15,10 @@ import (
 // requests, and where each member comes from.
 func (l *lookup) writeExplanation(b *strings.Builder) {
 	l.heading(b, "Plan")
+	sources := l.answer.Sources[:len(l.recorders)] // links that fail stand behind them
 	for wave := 1; ; wave++ {
 		var asked []string
-		for _, s := range l.answer.Sources {
+		for _, s := range sources {
 			if s.From != "" && s.Wave == wave {
 				asked = append(asked, s.Source)
 			}
@@ -27,13 +28,13 @@ func (l *lookup) writeExplanation(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "  wave %-5d %s\n", wave, strings.Join(asked, ", "))
 	}
-	for i, s := range l.answer.Sources {
+	for i, s := range sources {
 		if s.From == "" {
 			fmt.Fprintf(b, "  not asked  %s: %s\n", s.Source, l.reason(i))
 		}
 	}
 	b.WriteString(l.trace.String())
-	for i, s := range l.answer.Sources {
+	for i, s := range sources {
 		if s.From != "" {
 			l.writeRequests(b, i)
 		}
@@ -205,7 +206,7 @@ func (l *lookup) widest() int {
 func (l *lookup) position(source, member string) string {
 	i := slices.IndexFunc(l.live.Sources, func(s *gateway.Source) bool { return s.Name == source })
 	if i < 0 {
-		return "the links file"
+		return "the operator's links"
 	}
 	positions := l.source(i).Definition().Positions()
 	if member == "ids."+source { // what the definition calls its own

@@ -8,6 +8,7 @@
 //	muster test providers                the inline tests alone
 //	muster lookup email:jane@…           one person, asked for here and now
 //	muster providers                     the definitions inside the program
+//	muster links import people.csv       the operator's links, in a table
 //	muster explain-config                every value in force, and where it comes from
 //	muster schema provider|gateway       JSON Schema and reference of the files
 //	muster version
@@ -90,7 +91,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		serveCommand(), demoCommand(),
-		initCommand(), checkCommand(), testCommand(), lookupCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
+		initCommand(), checkCommand(), testCommand(), lookupCommand(), linksCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
 		versionCommand(),
 	)
 	return root

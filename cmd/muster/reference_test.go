@@ -61,13 +61,18 @@ func TestEveryKeySaysWhatItIs(t *testing.T) {
 func commandsPage() string {
 	var page bytes.Buffer
 	page.WriteString("# Commands\n\nWhat `muster --help` and `muster COMMAND --help` say.\n")
-	for _, command := range rootCommand().Commands() {
+	writeCommands(&page, rootCommand(), "##")
+	return page.String()
+}
+
+func writeCommands(page *bytes.Buffer, of *cobra.Command, heading string) {
+	for _, command := range of.Commands() {
 		if command.Name() == "help" || command.Hidden {
 			continue
 		}
-		fmt.Fprintf(&page, "\n## `muster %s`\n\n%s.\n\n```\n%s\n```\n", command.Use, command.Short, strings.TrimSpace(helpOf(command)))
+		fmt.Fprintf(page, "\n%s `%s %s`\n\n%s.\n\n```\n%s\n```\n", heading, of.CommandPath(), command.Use, command.Short, strings.TrimSpace(helpOf(command)))
+		writeCommands(page, command, heading+"#")
 	}
-	return page.String()
 }
 
 // helpOf is a command's help below its first line.

@@ -73,6 +73,13 @@ func (r *reloading) apply(ctx context.Context, change config.Reload) {
 	}
 }
 
+// close gives back what the configuration in force holds. Nobody asks it any more.
+func (r *reloading) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.file.Close()
+}
+
 // show is what /config answers.
 func (r *reloading) show() any {
 	r.mu.Lock()

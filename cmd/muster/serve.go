@@ -89,11 +89,21 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	if err != nil {
 		return nil, err
 	}
+	s := &server{ready: httpapi.NewReadiness(), telemetry: sdk, failed: make(chan error, 2)}
+	links, err := newWatchedLinks(s.ready, sdk, log)
+	if err != nil {
+		return nil, err
+	}
 	live := func(file, before *config.File) *gateway.Live { //nolint:contextcheck // a breaker moves for all of its callers
-		return file.Live(watched, func(t http.RoundTripper) http.RoundTripper {
+		live := file.Live(watched, func(t http.RoundTripper) http.RoundTripper {
 			return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
 				otelhttp.WithPropagators(propagation.TraceContext{}))
 		}, before)
+		live.Links = links.watch(live.Links)
+		return live
+	}
+	if err := links.prepare(ctx, file); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	engine, err := gateway.New(live(file, nil), gateway.Options{
 		CacheBytes: file.Static.CacheBytes,
@@ -102,7 +112,7 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	if err != nil {
 		return nil, err
 	}
-	s := &server{ready: httpapi.NewReadiness(), gateway: engine, telemetry: sdk, failed: make(chan error, 2)}
+	s.gateway = engine
 	if s.reloading, err = newReloading(file, live, engine, s.ready, sdk.meters.Meter("muster/config"), log); err != nil {
 		engine.Close()
 		return nil, err
@@ -185,5 +195,6 @@ func (s *server) Shutdown(ctx context.Context, drain time.Duration) error {
 	defer cancel()
 	err := errors.Join(s.public.Shutdown(ctx), s.admin.Shutdown(ctx))
 	s.gateway.Close()
+	err = errors.Join(err, s.reloading.close())
 	return errors.Join(err, s.telemetry.Shutdown(ctx))
 }

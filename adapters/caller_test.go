@@ -108,10 +108,13 @@ response:
   partial: {each: errors, code: error, message: text, hint: text, ref: ref, subject: ref}
 `
 	const said = `"error": "token-canary", "text": "Bearer token-canary is refused: token-canary", "ref": "x.token-canary", "list": ["a", "token-canary"]`
-	for _, auth := range []string{caller, exchange, clientCredentials} {
+	for _, auth := range []string{
+		caller, exchange, clientCredentials, `auth: {bearer: "{settings.token}"}`, `auth: {header: {X-Api-Key: "{settings.token}"}}`, `auth: {basic: {username: a, password: "{settings.token}"}}`,
+		"auth: {none: true}\nquery: {key: \"{settings.token}\"}",
+	} {
 		for _, status := range []int{207, 401, 403, 503} {
 			w := upstream(says(200, `{"access_token": "token-canary"}`), says(status, `{"id": "1", `+said+`, "errors": [{`+said+`}]}`))
-			reply, err := bind(define(t, auth+keys), w, "region", "eu", "token", "s").Fetch(t.Context(), askedBy(jane()))
+			reply, err := bind(define(t, auth+keys), w, "region", "eu", "token", "token-canary").Fetch(t.Context(), askedBy(jane()))
 			got := adapters.FaultOf(err)
 			if status == 207 {
 				got = reply.Children[0]
@@ -121,6 +124,14 @@ response:
 			expectNoCanary(t, auth, error(got))
 		}
 	}
+}
+
+// What HTTP makes of a password is as good as the password.
+func TestAHeaderThatIsRepeatedIsNotTold(t *testing.T) {
+	w := answers(403, `{"text": "Basic YTpwYXNzd29yZC1vbmU= may not, nor may password-one"}`)
+	d := define(t, "auth: {basic: {username: a, password: \"{settings.token}\"}}\nresponse: {error: {message: text}}")
+	_, err := bind(d, w, "token", "password-one").Fetch(t.Context(), somebody())
+	expect(t, "message", adapters.FaultOf(err).Detail.Message, "Basic <secret> may not, nor may <secret>")
 }
 
 // Only a source whose credential is the caller's is told of the caller, and no

@@ -103,7 +103,7 @@ func (d *Definition) allSaid(wanted []comparison, at *normalize.Cursor, v *value
 func (d *Definition) picked(data any, lookup *Lookup, v *values) (picked any, contradicted bool) {
 	asked := d.askedWith(lookup, v)
 	sent := func(kinds []string) bool { // which without any is sent to be picked from
-		return asked == nil || !slices.ContainsFunc(kinds, func(kind string) bool { return !contains(asked, kind) })
+		return asked == nil || !slices.ContainsFunc(kinds, func(kind string) bool { return !slices.Contains(asked, kind) })
 	}
 	var used, besides []comparison
 	for _, c := range d.response.pick {

@@ -51,7 +51,7 @@ type Setting struct {
 }
 
 // Fits tells whether a value has the form that the setting asks for.
-func (s Setting) Fits(value string) bool { return fits(s.Format, value) }
+func (s Setting) Fits(value string) bool { return Fits(s.Format, value) }
 
 // Position is where the setting is declared, file:line.
 func (s Setting) Position() string { return fmt.Sprintf("%s:%d", s.node.File(), s.node.Line()) }
@@ -183,11 +183,11 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 		document.Of("about", "one line, with the document it was written from", document.Text(), func(d *Definition) *string { return &d.About }),
 		{Name: "use", About: "start from that definition's keys; a key written here replaces the whole inherited one; tests are not inherited", Form: name().Form, Read: func(_ *Definition, n *document.Node) { n.Text() }},
 		document.Of("settings", "what a deployment fills in, used as {settings.NAME}", settingsType(), func(d *Definition) *[]Setting { return &d.settings }),
-		document.Of("auth", "what the upstream wants to see; exactly one kind", AuthType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
-		document.Of("tls", "certificates and names of the connection", TLSType(), func(d *Definition) *TLSFiles { return &d.tls }),
+		document.Of("auth", "what the upstream wants to see; exactly one kind", authType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
+		document.Of("tls", "certificates and names of the connection", document.Object(tlsKeys), func(d *Definition) *TLSFiles { return &d.tls }),
 		document.Of("lookup", "the call, or a list of which the first whose identifiers are at hand is sent", document.OneOrMore(endpointType(inRequest(), inHost())), func(d *Definition) *[]Lookup { return &d.lookups }).Must().UnlessGiven("use"),
-		document.Of("headers", "added to every lookup; one whose value is absent is left out", HeadersType(), func(d *Definition) *[]parameter { return &d.headers }),
-		document.Of("query", "added to every lookup; one whose value is absent is left out", QueryType(), func(d *Definition) *[]parameter { return &d.query }),
+		document.Of("headers", "added to every lookup; one whose value is absent is left out", headers(inRequest()), func(d *Definition) *[]parameter { return &d.headers }),
+		document.Of("query", "added to every lookup; one whose value is absent is left out", parameters(inRequest()), func(d *Definition) *[]parameter { return &d.query }),
 		document.Of("json", "body of a POST lookup, with placeholders inside its texts", document.Pointer(jsonBody(inRequest())), func(d *Definition) **body { return &d.body }),
 		document.Of("form", "parameters of a POST lookup's body, where that is a form", parameters(inRequest()), func(d *Definition) *[]parameter { return &d.form }),
 		document.Of("response", "what is success, where the record is, what errors mean", document.Object(func() []document.Key[response] { return responseKeys(c) }), func(d *Definition) *response { return &d.response }),
@@ -203,11 +203,14 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 	}
 }
 
+// IsName tells whether a definition or a source can be called so.
+func IsName(text string) bool { return providerName.MatchString(text) }
+
 // name is what a definition is called.
 func name() document.Type[string] {
 	form := document.Matching("lower-case letters, digits and hyphens, a letter first", providerName.String()).Like("acme-hr")
 	return document.Type[string]{Form: form, Read: func(into *string, n *document.Node) {
-		if *into = n.Text(); !providerName.MatchString(*into) {
+		if *into = n.Text(); !IsName(*into) {
 			n.Errorf("not a provider's name: %q", *into).Suggest("lower-case letters, digits and hyphens, a letter first")
 		}
 	}}
@@ -234,15 +237,12 @@ func settingKeys() []document.Key[Setting] {
 		document.Of("format", "what its value looks like", document.OneOf(formats()...), func(s *Setting) *string { return &s.Format }).Or("text"),
 		document.Of("required", "whether a deployment must fill it in", document.Switch(), func(s *Setting) *bool { return &s.Required }).Or("false"),
 		{Name: "default", About: "its value where a deployment says nothing", Form: document.Text().Form, Read: func(s *Setting, n *document.Node) {
-			if s.Default = n.Text(); !fits(s.Format, s.Default) {
+			if s.Default = n.Text(); !Fits(s.Format, s.Default) {
 				n.Errorf("the default is not of the format %s", s.Format)
 			}
 		}},
 	}
 }
-
-// TLSType is how the files and names of a connection are written.
-func TLSType() document.Type[TLSFiles] { return document.Object(tlsKeys) }
 
 func tlsKeys() []document.Key[TLSFiles] {
 	return []document.Key[TLSFiles]{
@@ -455,7 +455,7 @@ func (d *Definition) TLS() TLSFiles { return d.tls }
 func (d *Definition) UsesSetting(name string) bool {
 	for i := range d.lookups {
 		for _, t := range d.templates(&d.lookups[i]) {
-			if contains(t.refs("settings"), name) {
+			if slices.Contains(t.refs("settings"), name) {
 				return true
 			}
 		}
@@ -490,5 +490,3 @@ func (d *Definition) Secrets() []*document.Node { return d.secrets }
 // Hash changes when what the definition asks or maps changes, and not when its
 // tests, limits or description do.
 func (d *Definition) Hash() string { return d.hash }
-
-func contains(list []string, word string) bool { return slices.Contains(list, word) }

@@ -213,16 +213,17 @@ func tree() document.Type[any] {
 // network replaced by the reply that each test states.
 func (d *Definition) RunTests(ctx context.Context) []TestResult {
 	results := make([]TestResult, 0, len(d.tests))
+	limits := DefaultLimits() // read from the table of keys: once for all tests
 	for i := range d.tests {
-		results = append(results, d.runTest(ctx, &d.tests[i]))
+		results = append(results, d.runTest(ctx, &d.tests[i], limits))
 	}
 	return results
 }
 
-func (d *Definition) runTest(ctx context.Context, t *inlineTest) TestResult {
+func (d *Definition) runTest(ctx context.Context, t *inlineTest, limits Limits) TestResult {
 	result := TestResult{Provider: d.Name, Name: t.name, Position: t.node.Position(), test: t}
 	wire := &inlineWire{reply: t.reply}
-	source := d.Bind(d.Name, d.testSettings(t), DefaultLimits(), nil, wire)
+	source := d.Bind(d.Name, d.testSettings(t), limits, nil, wire)
 	source.credential.auth = auth{caller: d.auth.caller} // of credentials, a test states only that there is a caller
 	source.noted = func(notes []normalize.Note) { result.Misfits = notes }
 	if !t.now.IsZero() {

@@ -3,12 +3,9 @@ package adapters
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -158,7 +155,7 @@ type Exchange struct {
 func (s *Source) Exchanges(r *Recorder) []Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	hide := s.secretTexts(r.exchanges)
+	hide := s.mask(r)
 	shown := make([]Exchange, 0, len(r.exchanges))
 	for _, e := range r.exchanges {
 		x := Exchange{
@@ -197,12 +194,8 @@ func (s *Source) Why(r *Recorder) string {
 	if r.fault.RetryAfter > 0 {
 		said += ", to be asked again in " + r.fault.RetryAfter.Round(time.Second).String()
 	}
-	return s.secretTexts(r.exchanges).Replace(said)
+	return s.mask(r).Replace(said)
 }
-
-// soundsSecret finds the names of headers and parameters that carry credentials
-// in some API or other.
-var soundsSecret = regexp.MustCompile(`(?i)password|passwd|secret|token|credential|api_?-?key|bearer|auth|cookie|session|signature|^key$|^code$|^sig$`)
 
 // shownURL is the address of a request. In a token request every parameter may be
 // the credential.
@@ -219,13 +212,6 @@ func (s *Source) shownURL(e *recordedCall) string {
 	}
 	address.RawQuery = ""
 	return address.String() + "?" + strings.Join(pairs, "&")
-}
-
-// secretPair splits a pair of a query and tells whether it carries a credential.
-func secretPair(e *recordedCall, pair string) (name, value string, secret bool) {
-	name, value, _ = strings.Cut(pair, "=")
-	plain, err := url.QueryUnescape(name)
-	return name, value, err != nil || e.token || soundsSecret.MatchString(plain)
 }
 
 // shownHeader are the lines of a header. Of what carries the credential nothing
@@ -249,13 +235,6 @@ func (s *Source) shownHeader(header http.Header, hide *strings.Replacer) []strin
 	}
 	slices.Sort(lines)
 	return lines
-}
-
-// isCredential tells whether a header carries the credential.
-func (s *Source) isCredential(header string) bool {
-	return soundsSecret.MatchString(header) || slices.ContainsFunc(s.definition.auth.send, func(p parameter) bool {
-		return strings.EqualFold(p.name, header)
-	})
 }
 
 // shownSent is the body of a request; of a form, as an object of its parameters.
@@ -286,22 +265,7 @@ func (s *Source) shownBody(body []byte, hide *strings.Replacer) string {
 	return jsonText(shownTree(s.definition.redacted(tree), hide), "  ")
 }
 
-// redacted masks what the definition says under `redact`, of the whole reply and
-// of the record within it, and whatever is called like a secret.
-func (d *Definition) redacted(tree any) any {
-	paths := slices.Clone(d.redact)
-	for _, p := range d.redact {
-		for _, data := range d.response.data {
-			if data.String() != "." {
-				paths = append(paths, data.Join(p))
-			}
-		}
-	}
-	return normalize.Redact(tree, paths, masked)
-}
-
-// shownTree is a tree in the forms of encoding/json, without any secret that the
-// upstream may have sent back.
+// shownTree is a tree without any secret that the upstream may have sent back.
 func shownTree(v any, hide *strings.Replacer) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -322,7 +286,7 @@ func shownTree(v any, hide *strings.Replacer) any {
 		if hide.Replace(string(v)) != string(v) {
 			return masked
 		}
-		return json.Number(v)
+		return v
 	case normalize.Ambiguous:
 		return "<said twice>"
 	default:
@@ -330,7 +294,7 @@ func shownTree(v any, hide *strings.Replacer) any {
 	}
 }
 
-// jsonText is a tree in the forms of encoding/json as people read it: encoding/json
+// jsonText is a tree as people read it: encoding/json
 // by itself escapes what pages must not have.
 func jsonText(v any, indent string) string {
 	var b strings.Builder
@@ -343,93 +307,14 @@ func jsonText(v any, indent string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// secretTexts replaces each secret of the source, and whatever was sent or got as
-// a credential, wherever it stands and however it is encoded there.
-func (s *Source) secretTexts(exchanges []*recordedCall) *strings.Replacer {
-	var secrets []string
-	for name, value := range s.settings {
-		if s.isSecret(name) {
-			secrets = append(secrets, value.Reveal())
-		}
-	}
-	for _, e := range exchanges {
+// mask replaces each secret of the source, and whatever was sent or got as a
+// credential.
+func (s *Source) mask(r *Recorder) *strings.Replacer {
+	secrets := s.secrets()
+	for _, e := range r.exchanges {
 		secrets = append(secrets, s.credentials(e)...)
 	}
-	var forms []string
-	for _, secret := range secrets {
-		if secret == "" {
-			continue
-		}
-		quoted, _ := json.Marshal(secret) // of a text, which does not fail
-		forms = append(forms, secret, url.QueryEscape(secret), url.PathEscape(secret),
-			strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(secret)))
-		if encoded, err := segment(secret); err == nil {
-			forms = append(forms, encoded)
-		}
-	}
-	// Of two that begin alike the longer is replaced, so that no rest of it stays.
-	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(forms))
-	for _, form := range forms {
-		pairs = append(pairs, form, masked)
-	}
-	return strings.NewReplacer(pairs...)
-}
-
-// credentials are what an exchange carried as such. Of those that only sound so, a
-// short one is no secret, and is everywhere.
-func (s *Source) credentials(e *recordedCall) []string {
-	const short = 6
-	var all []string
-	add := func(text string) {
-		if len(text) >= short {
-			all = append(all, text)
-		}
-	}
-	for name, values := range e.request.Header {
-		for _, value := range values {
-			if s.isCredential(name) {
-				_, rest, _ := strings.Cut(value, " ")
-				add(value)
-				add(rest)
-			}
-		}
-	}
-	for pair := range strings.SplitSeq(e.request.URL.RawQuery, "&") {
-		if _, value, secret := secretPair(e, pair); secret {
-			plain, _ := url.QueryUnescape(value)
-			add(plain)
-		}
-	}
-	if fetch := s.definition.auth.fetch; fetch != nil && e.token {
-		if tree, err := normalize.ParseJSON(e.body); err == nil {
-			all = append(all, fetch.token.Text(normalize.At(tree)))
-		}
-		if form, err := url.ParseQuery(string(e.sent)); err == nil && fetch.assertion != nil {
-			add(form.Get("assertion"))
-			add(form.Get("client_assertion"))
-		}
-	}
-	return all
-}
-
-// isSecret tells whether a setting is one: because the definition says so, by its
-// name, because the deployment refers to it, or because it is the credential.
-func (s *Source) isSecret(name string) bool {
-	d := s.definition
-	for _, setting := range d.settings {
-		if setting.Name == name && slices.Contains([]string{"secret", "host"}, setting.Format) {
-			return setting.Format == "secret"
-		}
-	}
-	if soundsSecret.MatchString(name) || secretReference.MatchString(name) {
-		return true
-	}
-	credentials := parameterTemplates(d.auth.send)
-	if d.auth.basic != nil {
-		credentials = append(credentials, d.auth.basic.password)
-	}
-	return slices.ContainsFunc(credentials, func(t template) bool { return contains(t.refs("settings"), name) })
+	return maskOf(secrets)
 }
 
 // last is the exchange that the source's outcome was made of: the last that asked

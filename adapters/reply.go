@@ -262,7 +262,7 @@ func (d *Definition) record(root *normalize.Cursor, lookup *Lookup, v *values) (
 func (d *Definition) asked(lookup *Lookup, v *values) func(kind string) func(value string) bool {
 	kinds := d.askedWith(lookup, v)
 	return func(kind string) func(value string) bool {
-		if !contains(kinds, kind) {
+		if !slices.Contains(kinds, kind) {
 			return nil
 		}
 		return func(value string) bool { return d.same(kind, value, v.query.IDs[kind]) }
@@ -274,7 +274,7 @@ func (d *Definition) asked(lookup *Lookup, v *values) func(kind string) func(val
 func (d *Definition) sameIdentifiers(record normalize.Record, lookup *Lookup, v *values) bool {
 	asked := d.askedWith(lookup, v)
 	for i, rule := range d.mapping.IDs() {
-		if !rule.Check || !contains(asked, rule.Kind) {
+		if !rule.Check || !slices.Contains(asked, rule.Kind) {
 			continue
 		}
 		for _, id := range record.IDs {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -60,7 +61,7 @@ func parseEndpoint(n *document.Node, in spaces, host spaces) Lookup {
 
 	authority, rest, _ := strings.Cut(address, "/")
 	lookup.host = parseTemplate(n, authority, offset, host)
-	if well := lookup.host != nil || authority == ""; well && !fits("host", anyPlaceholder.ReplaceAllString(authority, "x")) {
+	if well := lookup.host != nil || authority == ""; well && !Fits("host", anyPlaceholder.ReplaceAllString(authority, "x")) {
 		n.ErrorfAt(offset, max(1, len(authority)), "not a host: %q", authority)
 	}
 	offset += len(authority) + 1
@@ -122,12 +123,6 @@ func decoded(n *document.Node, literal string, offset, width int) string {
 	}
 	return text
 }
-
-// QueryType is how the parameters of a lookup's query are written.
-func QueryType() document.Type[[]parameter] { return parameters(inRequest()) }
-
-// HeadersType is how the headers of a lookup are written.
-func HeadersType() document.Type[[]parameter] { return headers(inRequest()) }
 
 func parameters(in spaces) document.Type[[]parameter] {
 	return document.Type[[]parameter]{Form: document.NamesOf(in.form()), Read: func(into *[]parameter, n *document.Node) { *into = parseParameters(n, in) }}
@@ -308,7 +303,7 @@ func segment(value string) (string, error) {
 }
 
 func hostPart(value string) (string, error) {
-	if !fits("host", value) {
+	if !Fits("host", value) {
 		return "", errors.New("is not a host")
 	}
 	return value, nil
@@ -320,7 +315,7 @@ func (l *Lookup) url(v *values, extra []parameter) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !fits("host", host) {
+	if !Fits("host", host) {
 		return nil, unfitError{reference{space: "settings", name: "host"}, "does not make a host"}
 	}
 	var path, escaped strings.Builder
@@ -373,11 +368,7 @@ func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := &http.Request{
-		Method: l.method, URL: address, Host: address.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
-	}
+	request := newRequest(l.method, address)
 	if mediaType != "" {
 		setBody(request, content, mediaType)
 	}
@@ -392,6 +383,15 @@ func (d *Definition) request(l *Lookup, v *values) (*http.Request, error) {
 		request.Header.Set(h.name, text)
 	}
 	return request, nil
+}
+
+// newRequest is a request without a body, as every one of ours begins.
+func newRequest(method string, address *url.URL) *http.Request {
+	return &http.Request{
+		Method: method, URL: address, Host: address.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Accept": {"application/json"}, "User-Agent": {"muster"}},
+	}
 }
 
 // The media types of bodies.
@@ -418,6 +418,6 @@ func (d *Definition) content(v *values) (content []byte, mediaType string, err e
 func setBody(r *http.Request, content []byte, mediaType string) {
 	r.Header.Set("Content-Type", mediaType)
 	r.ContentLength = int64(len(content))
-	r.GetBody = func() (body readCloser, err error) { return newBody(content), nil }
-	r.Body = newBody(content)
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+	r.Body, _ = r.GetBody() // of memory, which does not fail
 }

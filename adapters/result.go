@@ -212,12 +212,10 @@ func writeInOrder(b *bytes.Buffer, v any, typ reflect.Type) {
 			writeInOrder(b, item, typ)
 		}
 		b.WriteByte(']')
-	case normalize.Number:
-		b.WriteString(string(v))
 	default:
 		text, err := json.Marshal(v)
 		if err != nil {
-			panic("a text, true or false is JSON: " + err.Error())
+			panic("a scalar is JSON: " + err.Error())
 		}
 		b.Write(text)
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"muster/config/document"
 	"muster/normalize"
@@ -109,7 +108,7 @@ func (d *Definition) shapes(setting string) bool {
 	for i := range d.lookups {
 		all = append(all, d.required(&d.lookups[i])...)
 	}
-	return slices.ContainsFunc(all, func(t template) bool { return contains(t.refs("settings"), setting) })
+	return slices.ContainsFunc(all, func(t template) bool { return slices.Contains(t.refs("settings"), setting) })
 }
 
 // revealed are settings as texts. A deployment's hosts are nobody else's business.
@@ -139,7 +138,7 @@ func (t *inlineTest) take(tree map[string]any) error {
 	if ambiguous(body) {
 		return errors.New("the reply says a member twice, with different values: write this test by hand")
 	}
-	content, err := json.Marshal(shownTree(body, strings.NewReplacer()))
+	content, err := json.Marshal(body)
 	t.reply.body = content
 	return err
 }
@@ -390,7 +389,7 @@ func testYAML(t *inlineTest, tree map[string]any, sent string, expect map[string
 		writeFlow(&b, v, indent+2)
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "- name: %s\n", quotedText(t.name))
+	fmt.Fprintf(&b, "- name: %s\n", document.Quote(t.name))
 	settings := map[string]any{}
 	for name, value := range t.with {
 		settings[name] = value.Reveal()
@@ -405,7 +404,7 @@ func testYAML(t *inlineTest, tree map[string]any, sent string, expect map[string
 		}
 	}
 	if !plainRequest.MatchString(sent) {
-		sent = quotedText(sent)
+		sent = document.Quote(sent)
 	}
 	fmt.Fprintf(&b, "  request: %s\n  reply:\n", sent)
 	if t.reply.status != http.StatusOK || t.reply.body == nil {
@@ -503,7 +502,7 @@ func flow(v any) string {
 	case normalize.Number:
 		return string(v)
 	case string:
-		return quotedText(v)
+		return document.Quote(v)
 	default:
 		return jsonText(v, "") // true, false or null
 	}
@@ -516,21 +515,5 @@ func flowKey(name string) string {
 	if plainKey.MatchString(name) && !slices.Contains([]string{"true", "false", "null", "yes", "off"}, strings.ToLower(name)) {
 		return name
 	}
-	return quotedText(name)
-}
-
-// quotedText is a text in double quotes. What YAML would not have as it is, is escaped.
-func quotedText(text string) string {
-	var b strings.Builder
-	for _, r := range jsonText(text, "") {
-		switch {
-		case r < 0x7f || unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
+	return document.Quote(name)
 }

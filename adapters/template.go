@@ -103,7 +103,7 @@ func (t template) render(v *values, encode func(string) (string, error)) (string
 		if !ok {
 			return "", absentError{p.ref}
 		}
-		if !fits(p.ref.format, value) {
+		if !Fits(p.ref.format, value) {
 			return "", unfitError{p.ref, "is not of the form " + p.ref.format}
 		}
 		_, err := clean(value) // before quotes hide what is in it
@@ -134,8 +134,9 @@ var (
 	hostNamed = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(:[1-9]\d{0,4})?$`)
 )
 
-// fits tells whether a value has the form that a placeholder or setting asks for.
-func fits(format, value string) bool {
+// Fits tells whether a value has the form that a placeholder or setting asks for:
+// "int", "uuid", "label", "email" or "host"; any value has every other.
+func Fits(format, value string) bool {
 	switch format {
 	case "int": // 0 to 2^63-1
 		return digits.MatchString(value) && (len(value) < 19 || value <= "9223372036854775807")

@@ -162,19 +162,19 @@ func TestFormats(t *testing.T) {
 		{"", []string{"", "anything"}, nil},
 	} {
 		for _, value := range test.yes {
-			if !fits(test.format, value) {
+			if !Fits(test.format, value) {
 				t.Errorf("%q is no %s", value, test.format)
 			}
 		}
 		for _, value := range test.no {
-			if fits(test.format, value) {
+			if Fits(test.format, value) {
 				t.Errorf("%q is taken for a %s", value, test.format)
 			}
 		}
 	}
 	for _, n := range []uint64{0, 1, 1 << 31, 1 << 53, math.MaxInt64 - 1, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
-		if got, want := fits("int", fmt.Sprint(n)), n <= math.MaxInt64; got != want {
-			t.Errorf("fits(int, %d) = %t", n, got)
+		if got, want := Fits("int", fmt.Sprint(n)), n <= math.MaxInt64; got != want {
+			t.Errorf("Fits(int, %d) = %t", n, got)
 		}
 	}
 }
@@ -339,7 +339,7 @@ func FuzzEndpoint(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q makes %q, which is no address: %v", text, address, err)
 		}
-		if again.Host != address.Host || again.Scheme != "https" || again.User != nil || again.Fragment != "" || !fits("host", again.Host) {
+		if again.Host != address.Host || again.Scheme != "https" || again.User != nil || again.Fragment != "" || !Fits("host", again.Host) {
 			t.Fatalf("%q makes %q, which leads to %+v", text, address, again)
 		}
 		segments := strings.Split(strings.TrimPrefix(again.EscapedPath(), "/"), "/")

@@ -191,3 +191,22 @@ func (f TLSFiles) config() (*tls.Config, error) {
 	}
 	return config, nil
 }
+
+// transportFault classifies what kept a reply from coming. Go's own error holds
+// the address, and with it a person's identifier: only the step is told.
+func transportFault(ctx context.Context, err error, step string) *Fault {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, errPrivate): // a wrong address: asking again does not help
+		return Fail(Misconfigured, errPrivate.Error(), errPrivate)
+	case errors.Is(err, context.Canceled):
+		return Fail(Unavailable, "abandoned while "+step, context.Canceled)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return Fail(Timeout, "no answer while "+step, context.DeadlineExceeded)
+	default:
+		return Fail(Unavailable, "the connection failed while "+step, nil)
+	}
+}

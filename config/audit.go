@@ -20,7 +20,7 @@ func (f *File) audit(warn *document.Problems) {
 	for _, s := range f.sources {
 		if name := s.entry.use.Text(); !audited[name] {
 			audited[name] = true
-			adapters.Compile(s.plain).Audit(s.plain, warn)
+			s.own().Audit(s.plain, warn)
 		}
 		f.auditSecrets(s, warn)
 		f.auditLimits(s, warn)
@@ -155,15 +155,26 @@ func (f *File) auditReach(warn *document.Problems) {
 		needs                    []string
 	}
 	states := make([]state, len(f.sources))
+	bound := make([]*adapters.Source, len(f.sources))
+	for i, s := range f.sources {
+		bound[i] = f.bind(s)
+	}
+	linked := f.linkedKinds()
 	for _, t := range f.dynamic.tenants {
-		known := f.sayable(t)
+		known := maps.Clone(linked[t.name.Text()])
+		if known == nil {
+			known = map[string]bool{}
+		}
+		for _, kind := range f.accept { // which a caller may send
+			known[kind] = true
+		}
 		var open []int // sources that the tenant may use, not reached so far
 		for i, s := range f.sources {
 			if !f.mayUse(s, t) {
 				continue
 			}
 			states[i].allowed = true
-			if lacks := f.lacks(s, f.bind(s), t); lacks != "" {
+			if lacks := f.lacks(s, bound[i], t); lacks != "" {
 				states[i].lacks = lacks
 				continue
 			}
@@ -177,14 +188,13 @@ func (f *File) auditReach(warn *document.Problems) {
 		for more := true; more; { // what one yields may be what another needs
 			more = false
 			open = slices.DeleteFunc(open, func(i int) bool {
-				bound := f.bind(f.sources[i])
-				missing := unmet(bound, known)
+				missing := unmet(bound[i], known)
 				if missing != nil {
 					states[i].needs = missing
 					return false
 				}
-				for _, kind := range bound.Yields() {
-					known[bound.SelfKind(kind)] = true
+				for _, kind := range bound[i].Yields() {
+					known[bound[i].SelfKind(kind)] = true
 				}
 				states[i].reached, more = true, true
 				return true
@@ -208,27 +218,29 @@ func (f *File) auditReach(warn *document.Problems) {
 	}
 }
 
-// sayable are the kinds of identifiers that a caller may send for a tenant, and
-// that links may add.
-func (f *File) sayable(t *tenant) map[string]bool {
-	known := map[string]bool{}
-	for _, kind := range f.accept {
-		known[kind] = true
-	}
-	if f.dynamic.links.table != nil { // which may lead to any
+// linkedKinds are the kinds of identifiers that links know, by tenant.
+func (f *File) linkedKinds() map[string]map[string]bool {
+	linked := map[string]map[string]bool{}
+	if f.dynamic.links.table != nil { // which may know any
 		_, all := f.kinds()
-		for _, kind := range all {
-			known[kind] = true
-		}
-	}
-	if f.links != nil {
-		for key := range f.links.byIdentifier {
-			if key.tenant == t.name.Text() {
-				known[key.kind] = true
+		for _, t := range f.dynamic.tenants {
+			known := map[string]bool{}
+			for _, kind := range all {
+				known[kind] = true
 			}
+			linked[t.name.Text()] = known
 		}
 	}
-	return known
+	if f.links == nil {
+		return linked
+	}
+	for key := range f.links.byIdentifier {
+		if linked[key.tenant] == nil {
+			linked[key.tenant] = map[string]bool{}
+		}
+		linked[key.tenant][key.kind] = true
+	}
+	return linked
 }
 
 // unmet are the kinds that the first lookup of a source lacks, nil when any of its
@@ -276,10 +288,8 @@ func (f *File) auditAuthority(warn *document.Problems) {
 func (f *File) auditIdentifiers(warn *document.Problems) {
 	needed, _ := f.kinds()
 	linked := map[string]bool{}
-	if f.links != nil {
-		for key := range maps.Keys(f.links.byIdentifier) {
-			linked[key.kind] = true
-		}
+	for _, kinds := range f.linkedKinds() {
+		maps.Copy(linked, kinds)
 	}
 	for _, n := range f.dynamic.accept {
 		if kind := n.Text(); !slices.Contains(needed, kind) && !linked[kind] && f.dynamic.links.table == nil {

@@ -290,7 +290,7 @@ func (f *File) test(ctx context.Context) []adapters.TestResult {
 	for _, s := range f.sources {
 		if name := s.entry.use.Text(); !s.wrong && !slices.Contains(tested, name) {
 			tested = append(tested, name)
-			results = append(results, adapters.Compile(s.plain).RunTests(ctx)...)
+			results = append(results, s.own().RunTests(ctx)...)
 		}
 	}
 	return results

@@ -249,7 +249,7 @@ func isBaseAddress(text string) bool {
 
 // isHostPattern tells whether a text is a host, perhaps with its port, or *.suffix.
 func isHostPattern(text string) bool {
-	return net.ParseIP(text) != nil || adapters.Setting{Format: "host"}.Fits(strings.TrimPrefix(text, "*."))
+	return net.ParseIP(text) != nil || adapters.Fits("host", strings.TrimPrefix(text, "*."))
 }
 
 // isZero tells whether a time span or a size is of nothing; what is neither has
@@ -359,9 +359,11 @@ func entryType() document.Type[entry] {
 }
 
 func entryKeys() []document.Key[entry] {
+	definition := adapters.Form().Members()
 	// whole is a key that is laid over the definition's own.
-	whole := func(name string, form document.Form) document.Key[entry] {
-		return document.Key[entry]{Name: name, About: "in place of the definition's", Form: form, Read: func(*entry, *document.Node) {}}
+	whole := func(name string) document.Key[entry] {
+		i := slices.IndexFunc(definition, func(m document.Member) bool { return m.Name == name })
+		return document.Key[entry]{Name: name, About: "in place of the definition's", Form: definition[i].Form, Read: func(*entry, *document.Node) {}}
 	}
 	return []document.Key[entry]{
 		document.Of("use", "the definition: in ./providers, then in the catalog", nameOf("a definition's name").Like("scim"), func(e *entry) **document.Node { return &e.use }).Must(),
@@ -378,10 +380,7 @@ func entryKeys() []document.Key[entry] {
 			scratch := adapters.DefaultLimits()
 			adapters.ReadLimits(&scratch, n)
 		}},
-		whole("auth", adapters.AuthType(&normalize.Compiler{}).Form),
-		whole("tls", adapters.TLSType().Form),
-		whole("headers", adapters.HeadersType().Form),
-		whole("query", adapters.QueryType().Form),
+		whole("auth"), whole("tls"), whole("headers"), whole("query"),
 	}
 }
 

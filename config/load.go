@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/adapters"
 	"muster/adapters/catalog"
@@ -45,7 +46,8 @@ type File struct {
 type source struct {
 	entry      *entry
 	name       string
-	plain      *adapters.Resolved // as the definition's own file has it
+	plain      *adapters.Resolved          // as the definition's own file has it
+	own        func() *adapters.Definition // plain, compiled; for its tests, which know nothing of the entry
 	definition *adapters.Definition
 	settings   adapters.Settings
 	transport  http.RoundTripper
@@ -178,7 +180,7 @@ func (f *File) bindSources(folder string, problems *document.Problems) {
 			f.unnamed = true
 			continue
 		}
-		if s.name == normalize.Links || s.name == normalize.Self || !sourceName(s.name) {
+		if s.name == normalize.Links || s.name == normalize.Self || !adapters.IsName(s.name) {
 			at.Errorf("not a source's name: %q", s.name).Suggest("lower-case letters, digits and hyphens, a letter first; not links nor self")
 		}
 		if first, twice := seen[s.name]; twice {
@@ -187,13 +189,6 @@ func (f *File) bindSources(folder string, problems *document.Problems) {
 		}
 		seen[s.name] = at
 	}
-}
-
-func sourceName(name string) bool {
-	ok := name != "" && name[0] >= 'a' && name[0] <= 'z'
-	return ok && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
-	})
 }
 
 // libraries are where a definition is looked for: a folder, then the catalog.
@@ -205,7 +200,7 @@ func libraries(folder string, files *files, problems *document.Problems) []adapt
 // read is a mistake: the next library may have another of the same name.
 func folderLibrary(folder string, files *files, problems *document.Problems) adapters.Library {
 	return func(name string) *document.Node {
-		if !sourceName(name) {
+		if !adapters.IsName(name) {
 			return nil
 		}
 		path := filepath.Join(folder, name+".yaml")
@@ -248,6 +243,12 @@ func (f *File) bindSource(e *entry, libraries []adapters.Library, problems *docu
 	s := &source{entry: e, name: name, plain: resolved, settings: adapters.Settings{}}
 	resolved = resolved.With(e.node)
 	s.definition = adapters.Compile(resolved)
+	s.own = sync.OnceValue(func() *adapters.Definition {
+		if resolved.Merged == s.plain.Merged { // the entry writes nothing over it
+			return s.definition
+		}
+		return adapters.Compile(s.plain)
+	})
 	if e.name != nil {
 		s.name = e.name.Text()
 	}

@@ -24,7 +24,7 @@ func (f *File) Definition(name string) (d *adapters.Definition, path string, own
 	}
 	s := f.sources[i]
 	path = s.plain.Own.File()
-	return adapters.Compile(s.plain), path, path == filepath.Join(filepath.Dir(f.root.File()), "providers", s.entry.use.Text()+".yaml")
+	return s.own(), path, path == filepath.Join(filepath.Dir(f.root.File()), "providers", s.entry.use.Text()+".yaml")
 }
 
 // AppendTest writes an inline test (one item under `tests`, without indentation)
@@ -144,7 +144,7 @@ func behindTests(root, tests *document.Node, lines []string) int {
 
 // hasOneMore tells whether after says all that before does, and one more test.
 func hasOneMore(before, after *document.Node) bool {
-	if after == nil || after.Kind() != document.Mapping || !sameContent(before.Without("tests"), after.Without("tests")) {
+	if after == nil || after.Kind() != document.Mapping || !document.Same(before.Without("tests"), after.Without("tests")) {
 		return false
 	}
 	var had []*document.Node
@@ -155,24 +155,5 @@ func hasOneMore(before, after *document.Node) bool {
 	if tests.Kind() != document.List || len(tests.Items()) != len(had)+1 {
 		return false
 	}
-	return slices.EqualFunc(had, tests.Items()[:len(had)], sameContent)
-}
-
-// sameContent tells whether two nodes say the same.
-func sameContent(a, b *document.Node) bool {
-	if a.Kind() != b.Kind() {
-		return false
-	}
-	switch a.Kind() {
-	case document.Scalar:
-		return a.Text() == b.Text() && a.IsText() == b.IsText()
-	case document.List:
-		return slices.EqualFunc(a.Items(), b.Items(), sameContent)
-	case document.Mapping:
-		return slices.EqualFunc(a.Fields(), b.Fields(), func(x, y document.Field) bool {
-			return x.Key.Text() == y.Key.Text() && sameContent(x.Value, y.Value)
-		})
-	default:
-		return true
-	}
+	return slices.EqualFunc(had, tests.Items()[:len(had)], document.Same)
 }

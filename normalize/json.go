@@ -19,6 +19,10 @@ const MaxDepth = 512
 // and no 1e400 is ever rounded.
 type Number string
 
+// MarshalJSON writes the number as it was written, so that encoding/json writes a
+// tree of ParseJSON as it was read.
+func (n Number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
+
 // Ambiguous stands where an object says the same member twice with different
 // values. Which of the two an upstream meant nobody can know (RFC 8259, section
 // 4), and two readers that choose differently are a way to be somebody else.

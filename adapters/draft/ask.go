@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/adapters"
 	"muster/normalize"
 )
 
@@ -30,9 +31,7 @@ var (
 	versionSegment  = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)*$`)
 	placeholderForm = regexp.MustCompile(`\{([^{}]*)\}`)
 	ownPlaceholder  = regexp.MustCompile(`^(id|tenant|settings)\.([A-Za-z0-9][A-Za-z0-9_-]*)(?::([a-z]+))?$`)
-	labelOnly       = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 	extensionOnly   = regexp.MustCompile(`\.json$`)
-	intOnly         = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
 )
 
 // wantedOf are the texts of an address that may be somebody's.
@@ -54,10 +53,12 @@ func wantedOf(address string) []string {
 	return texts
 }
 
+var inQuotes = regexp.MustCompile(`"([^"]+)"|'([^']+)'`)
+
 // quotedWithin are the texts in quotes within a text: those that a filter compares with.
 func quotedWithin(text string) []string {
 	var all []string
-	for _, found := range regexp.MustCompile(`"([^"]+)"|'([^']+)'`).FindAllStringSubmatch(text, -1) {
+	for _, found := range inQuotes.FindAllStringSubmatch(text, -1) {
 		all = append(all, found[1]+found[2])
 	}
 	return all
@@ -90,7 +91,7 @@ func (g *guess) ask(address, by string) (*asking, error) {
 	if strings.Contains(authority, "@") {
 		return nil, errors.New("the address has a user's name or password before its host: a definition holds no credential")
 	}
-	if !hostForm.MatchString(placeholderForm.ReplaceAllString(authority, "x")) {
+	if !adapters.Fits("host", placeholderForm.ReplaceAllString(authority, "x")) {
 		return nil, errors.New("the address has no host, or one that is none")
 	}
 	a.lookup = "https://" + g.hostText(a, authority)
@@ -110,8 +111,6 @@ func (g *guess) ask(address, by string) (*asking, error) {
 	}
 	return a, nil
 }
-
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(:[1-9][0-9]{0,4})?$`)
 
 // invent makes a lookup where no address is known.
 func (g *guess) invent(a *asking, by string) {
@@ -159,7 +158,7 @@ func (g *guess) hostText(a *asking, authority string) string {
 	}
 	first, rest, _ := strings.Cut(authority, ".")
 	for _, t := range g.tenants {
-		if strings.Contains(rest, ".") && strings.EqualFold(t.first(), first) && labelOnly.MatchString(first) {
+		if strings.Contains(rest, ".") && strings.EqualFold(t.first(), first) && adapters.Fits("label", first) {
 			a.host = rest
 			a.tenant["self"] = t.first()
 			return "{tenant.self:label}.{settings.host}"
@@ -201,7 +200,7 @@ func (g *guess) queryText(a *asking, query string) (string, error) {
 		switch {
 		case !hasValue:
 			written = append(written, name)
-		case SecretName(plainName) || fold(plainName) == "key" || fold(plainName) == "sig":
+		case secretName(plainName) || fold(plainName) == "key" || fold(plainName) == "sig":
 			a.token = true
 			written = append(written, name+"={settings.token}")
 		default:
@@ -244,7 +243,7 @@ func (g *guess) place(a *asking, plain, before, as string) (string, error) {
 		case mailbox.MatchString(part):
 		case formatOf(part) != "":
 			format = formatOf(part)
-		case labelOnly.MatchString(part):
+		case adapters.Fits("label", part):
 			format = ":label"
 		default:
 			return "", fmt.Errorf("the address has an identifier of the person within a text of its own language: write the placeholder yourself, for example {id.%s:email}, so that no value can end its quotes", kind)
@@ -308,7 +307,7 @@ func (g *guess) kindOf(plain, before string) (kind string, tenant, ok bool) {
 	switch {
 	case mailbox.MatchString(plain):
 		return "email", false, true
-	case near && (uuidOnly.MatchString(plain) || intOnly.MatchString(plain)), uuidOnly.MatchString(plain):
+	case near && (adapters.Fits("uuid", plain) || adapters.Fits("int", plain)), adapters.Fits("uuid", plain):
 		return "self", false, true
 	case before == "email" || before == "mail" || before == "username" || before == "login":
 		return map[string]string{"email": "email", "mail": "email"}[before], false, plain != "" && (before == "email" || before == "mail")
@@ -347,9 +346,9 @@ func (a *asking) note(kind string) {
 // formatOf is the format that a placeholder asks of values like this one.
 func formatOf(value string) string {
 	switch {
-	case uuidOnly.MatchString(value):
+	case adapters.Fits("uuid", value):
 		return ":uuid"
-	case intOnly.MatchString(value):
+	case adapters.Fits("int", value):
 		return ":int"
 	default:
 		return ""

@@ -625,3 +625,28 @@ func FuzzDefinition(f *testing.F) {
 		}
 	})
 }
+
+// A sample beside the definition is JSON, whatever characters are in it: a flag of
+// England is made of some that nobody sees, and YAML writes those otherwise.
+func TestASampleOfItsOwnIsJSON(t *testing.T) {
+	var members []string
+	for i := range 60 {
+		members = append(members, fmt.Sprintf(`"member%d": "\u2028 <%d> \ud83c\udff4\udb40\udc67\udb40\udc62\udb40\udc7f"`, i, i))
+	}
+	text := []byte(`{"id": 1, "email": "jane.doe@acme.example", ` + strings.Join(members, ", ") + `}`)
+	s, err := draft.ParseSample(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := draft.Definition(t.Context(), draft.Options{Provider: "acme-hr", Sample: s, KeepValues: true, File: "acme-hr.sample.json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := normalize.ParseJSON(d.Sample)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, d.Sample)
+	}
+	if diff := cmp.Diff(s.Body, got); diff != "" {
+		t.Error(diff)
+	}
+}

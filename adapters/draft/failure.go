@@ -12,7 +12,7 @@ func detail(body any, order map[string]int) (paths yaml, code *shape) {
 	paths = mapping()
 	var all []*shape
 	root.walk(func(s *shape) bool {
-		if SecretName(s.name) {
+		if secretName(s.name) {
 			return false
 		}
 		if s.scalar() {
@@ -23,8 +23,10 @@ func detail(body any, order map[string]int) (paths yaml, code *shape) {
 	var taken []*shape
 	take := func(member, words string, test func(*shape) bool) *shape {
 		for _, word := range strings.Fields(words) {
+			ending, anything := strings.CutPrefix(word, "*")
 			for _, s := range all {
-				if s.inList == (member == "details") && s.says() && !slices.Contains(taken, s) && regexp.MustCompile("^("+word+")$").MatchString(s.word) && test(s) {
+				called := s.word == word || anything && strings.HasSuffix(s.word, ending) && s.word != ending
+				if called && s.inList == (member == "details") && s.says() && !slices.Contains(taken, s) && test(s) {
 					taken = append(taken, s)
 					paths.pairs = append(paths.pairs, at(member, text(s.text())))
 					return s
@@ -34,7 +36,7 @@ func detail(body any, order map[string]int) (paths yaml, code *shape) {
 		return nil
 	}
 	textual := func(s *shape) bool { return !s.list && s.every(isTextual) }
-	code = take("code", `.+errorcode errorcode scimtype code error status type title`, func(s *shape) bool {
+	code = take("code", `*errorcode errorcode scimtype code error status type title`, func(s *shape) bool {
 		return textual(s) && (!strings.Contains(s.first(), " ") || s.word != "error" && s.word != "status" && s.word != "title")
 	})
 	take("message", `message errormessage errordescription errorsummary detail description reason msg error title`, textual)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"muster/adapters"
 	"muster/normalize"
 )
 
@@ -28,23 +29,23 @@ func Fake(tree any) any {
 	return f.tree(tree, "")
 }
 
-// Conceal takes the secrets out of a reply and leaves the rest as it is.
-func Conceal(tree any) any {
+// conceal takes the secrets out of a reply and leaves the rest as it is.
+func conceal(tree any) any {
 	switch v := tree.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, member := range v {
-			if SecretName(name) {
+			if secretName(name) {
 				out[name] = concealed(member)
 			} else {
-				out[name] = Conceal(member)
+				out[name] = conceal(member)
 			}
 		}
 		return out
 	case []any:
 		out := make([]any, 0, len(v))
 		for _, item := range v {
-			out = append(out, Conceal(item))
+			out = append(out, conceal(item))
 		}
 		return out
 	default:
@@ -63,8 +64,8 @@ func concealed(v any) any {
 	return "left out"
 }
 
-// SecretName tells whether a member is called like a secret.
-func SecretName(name string) bool {
+// secretName tells whether a member is called like a secret.
+func secretName(name string) bool {
 	folded := fold(name)
 	return normalize.SecretName(name) || soundsSecret.MatchString(folded)
 }
@@ -97,7 +98,7 @@ func visit(v any, name string, show func(name, v string)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, member := range slices.Sorted(maps.Keys(v)) {
-			if !SecretName(member) {
+			if !secretName(member) {
 				visit(v[member], member, show)
 			}
 		}
@@ -228,7 +229,7 @@ func (f *faker) object(v map[string]any, name string) any {
 		if phoneWords.MatchString(fold(name)) && (fold(member) == "number" || fold(member) == "value") {
 			called = name
 		}
-		if SecretName(member) {
+		if secretName(member) {
 			out[key] = concealed(value)
 		} else {
 			out[key] = f.tree(value, called)
@@ -278,7 +279,7 @@ func (f *faker) text(v, name string) string {
 		return f.kept[v]
 	case fullWords.MatchString(word):
 		return f.full(v)
-	case intOnly.MatchString(v):
+	case adapters.Fits("int", v):
 		return f.remember(v, "number"+strconv.Itoa(len(v)), func(n int) string { return numberOf(len(v), n) })
 	case strings.ContainsFunc(v, unicode.IsDigit) && !strings.ContainsFunc(v, unicode.IsSpace):
 		return f.remember(v, "opaque", func(n int) string { return opaque(v, n) })

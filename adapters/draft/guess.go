@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/adapters"
 	"muster/normalize"
 )
 
@@ -52,7 +53,7 @@ func guessed(root *shape) *guess {
 func (g *guess) collect(s *shape, strict, meta bool) {
 	for _, m := range s.members {
 		switch {
-		case SecretName(m.name):
+		case secretName(m.name):
 			m.why = "called like a secret: never mapped, and left out of the test"
 		case m.scalar():
 			l := leaf{shape: m, words: []string{m.word}, strict: strict, meta: meta}
@@ -85,6 +86,9 @@ var (
 	genericWord    = regexp.MustCompile(`^(name|id|ids|title|type|kind|status|state|url|created|updated|modified|roles?|language|lang|active|enabled|disabled|deleted|login|picture|image|description|first|last|given|family|prefix|uid|sub|location|position|alias|code|value|number|info|key|group|groups|admin|handle|company|organization|org|o|tz|photo|date|guid|uuid|website)$`)
 	metaWord       = regexp.MustCompile(`^(meta|metadata|audit|timestamps|dates|auditinfo|history)$`)
 	managerWord    = regexp.MustCompile(`^(manager|supervisor|linemanager|reportsto|directmanager)$`)
+	employerWord   = regexp.MustCompile(`^(organi[sz]ation|company|employer|org)$`)
+	photoWord      = regexp.MustCompile(`^(user|profile)?(picture|photo|avatar|image|thumbnail|thumbnailphoto)(url|uri|link|href|original|[0-9]+)?$`)
+	photosWord     = regexp.MustCompile(`^(photos|pictures|images|avatars|picture|photo|avatar|image)$`)
 	departmentWord = regexp.MustCompile(`^(department|dept|orgunit|organizationalunit)$`)
 )
 
@@ -168,7 +172,7 @@ func (g *guess) identifiers() {
 		}
 	}
 	for _, l := range g.find("oid principaloid objectid azureoid azureobjectid entraoid entraobjectid aadobjectid", single) {
-		if uuidOnly.MatchString(l.first()) && g.oid == nil && l.shape != g.self {
+		if adapters.Fits("uuid", l.first()) && g.oid == nil && l.shape != g.self {
 			g.oid = l.shape
 			g.oid.take("ids.oid")
 		}
@@ -188,10 +192,7 @@ func (g *guess) identifiers() {
 	}
 }
 
-var (
-	uuidOnly   = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	tenantWord = regexp.MustCompile(`^(tenant|tenantid|org|orgid|organizationid|realm|realmid|customerid|workspace|workspaceid|teamid|domain|defaultorgid)$`)
-)
+var tenantWord = regexp.MustCompile(`^(tenant|tenantid|org|orgid|organizationid|realm|realmid|customerid|workspace|workspaceid|teamid|domain|defaultorgid)$`)
 
 func (g *guess) names() {
 	g.set("userName", g.scalar("userName", "username preferredusername login loginname loginid userprincipalname upn samaccountname acct accountname handle screenname logon logonname userlogin user uid", single), "")
@@ -412,7 +413,7 @@ func (g *guess) membersCalled(name string) []pair {
 func (g *guess) work() {
 	g.organizations()
 	g.set("department", g.either(departmentWord, "department", "department departmentname dept deptname orgunit organizationalunit ou", "name displayname value title code id"), "")
-	g.set("organization", g.either(regexp.MustCompile(`^(organi[sz]ation|company|employer|org)$`), "organization", "organizationname organization organisation organisationname companyname company orgname employer employername tenantname", "name displayname legalname value"), "")
+	g.set("organization", g.either(employerWord, "organization", "organizationname organization organisation organisationname companyname company orgname employer employername tenantname", "name displayname legalname value"), "")
 	g.set("employeeNumber", g.scalar("employeeNumber", "employeenumber employeeid personnelnumber personnelno staffid staffnumber employeeno empno empid workerid personnumber hrid", single), "")
 	g.set("manager", g.either(managerWord, "manager", "manager managername supervisor supervisorname linemanager reportsto manageremail managerid supervisorid", "displayname name fullname value email id"), "")
 	if value := g.textList("requiredActions", "requiredactions requiredaction pendingactions"); value != nil {
@@ -482,10 +483,9 @@ func (g *guess) links() {
 	}
 	g.setList("urls", urls)
 	photos := list()
-	photo := regexp.MustCompile(`^(user|profile)?(picture|photo|avatar|image|thumbnail|thumbnailphoto)(url|uri|link|href|original|[0-9]+)?$`)
 	best, size := leaf{}, ""
 	for _, l := range g.leaves {
-		if l.used != "" || l.inList || l.meta || !photo.MatchString(l.word) || l.strict && genericWord.MatchString(l.word) {
+		if l.used != "" || l.inList || l.meta || !photoWord.MatchString(l.word) || l.strict && genericWord.MatchString(l.word) {
 			continue
 		}
 		if !l.every(looksLikeLink) {
@@ -503,7 +503,7 @@ func (g *guess) links() {
 		photos.items = append(photos.items, text(best.take("photos").text()))
 	}
 	g.root.walk(func(s *shape) bool {
-		if s.object && !s.inList && regexp.MustCompile(`^(photos|pictures|images|avatars|picture|photo|avatar|image)$`).MatchString(s.word) {
+		if s.object && !s.inList && photosWord.MatchString(s.word) {
 			if value := s.child("value url href src uri"); value != nil && value.every(looksLikeLink) {
 				item := mapping(at("each", text(s.text())), at("value", text(value.take("photos").within(s))))
 				if kind := s.child("type kind"); kind != nil && kind.every(isText) {

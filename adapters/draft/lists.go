@@ -5,10 +5,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"muster/config/document"
 )
 
 var (
 	mailWord     = regexp.MustCompile(`^(user|primary|work|business|office|company|corporate|home|personal|private|secondary|second|alternate|alternative|other|contact|backup|public)?(e?mails?|emailaddress|emailaddresses|mailaddress|emailaddr|smtpaddress)([0-9])?$`)
+	anyMailWord  = regexp.MustCompile(`^(e?mail|emailaddress)s?$`)
 	verifiedWord = regexp.MustCompile(`^(is)?(?:verified(.*mail.*)|(.*mail.*?)(?:is)?(?:verified|confirmed|validated|verification|verifiedat|confirmedat))$`)
 	otherWord    = regexp.MustCompile(`secondary|second|alternat|other|contact|backup|recovery`)
 	homeWord     = regexp.MustCompile(`home|personal|private`)
@@ -111,8 +114,7 @@ func (g *guess) verifiedFlag(mail *shape) *yaml {
 			continue
 		}
 		of := strings.TrimSuffix(found[2]+found[3], "is")
-		general := regexp.MustCompile(`^(e?mail|emailaddress)s?$`)
-		if of != mail.word && !(general.MatchString(of) && (general.MatchString(mail.word) || mail.word == "primaryemail")) {
+		if of != mail.word && !(anyMailWord.MatchString(of) && (anyMailWord.MatchString(mail.word) || mail.word == "primaryemail")) {
 			continue
 		}
 		value, ok := proof(l.shape)
@@ -226,7 +228,7 @@ func celMember(name string) string {
 	if celName.MatchString(name) && !celReserved.MatchString(name) {
 		return "." + name
 	}
-	return "[" + quoted(name) + "]"
+	return "[" + document.Quote(name) + "]"
 }
 
 var (
@@ -396,7 +398,7 @@ func (g *guess) groups() {
 	all := list()
 	taken := ""
 	g.root.walk(func(s *shape) bool {
-		if !groupWord.MatchString(s.word) || SecretName(s.name) || s.inList && s.scalar() {
+		if !groupWord.MatchString(s.word) || secretName(s.name) || s.inList && s.scalar() {
 			return !s.list && !foreignWord.MatchString(s.word)
 		}
 		switch {
@@ -428,7 +430,7 @@ func (g *guess) roles() {
 	why := ""
 	g.root.walk(func(s *shape) bool {
 		switch {
-		case SecretName(s.name) || foreignWord.MatchString(s.word) || managerWord.MatchString(s.word):
+		case secretName(s.name) || foreignWord.MatchString(s.word) || managerWord.MatchString(s.word):
 			return false
 		case !roleWord.MatchString(s.word) && s.word != "roleids":
 			return true

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/adapters"
 	"muster/normalize"
 )
 
@@ -100,7 +101,7 @@ func keyedBy(object map[string]any) (name string, keyed bool) {
 }
 
 // isKey tells whether what a single record stands under is a value.
-func isKey(name string) bool { return isValueName(name) || intOnly.MatchString(name) }
+func isKey(name string) bool { return isValueName(name) || adapters.Fits("int", name) }
 
 // in is the record at the same place of a reply that has the same shape.
 func (f *found) in(body any) any {
@@ -263,7 +264,7 @@ func onward(object map[string]any) (next string, leads bool) {
 
 // noStep tells that no path leads through a member: it is called by a value, and
 // another person's otherwise, or it is a secret.
-func noStep(name string) bool { return isValueName(name) || SecretName(name) }
+func noStep(name string) bool { return isValueName(name) || secretName(name) }
 
 // evidence counts what an object itself says of a person.
 func evidence(object map[string]any) int {

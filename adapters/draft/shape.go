@@ -97,7 +97,7 @@ func (s *shape) first() string {
 func (s *shape) child(words string) *shape {
 	for _, word := range strings.Fields(words) {
 		for _, m := range s.members {
-			if m.word == word && !SecretName(m.name) {
+			if m.word == word && !secretName(m.name) {
 				return m
 			}
 		}

@@ -6,13 +6,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"muster/normalize"
+	"muster/adapters"
+	"muster/config/document"
 )
 
 // yaml is a value on its way into a file. It is written as the definitions of
@@ -144,6 +144,12 @@ func (p pair) write(b *strings.Builder, indent int) {
 	p.value.write(b, indent+2)
 }
 
+// writeAt writes a pair that begins a line.
+func (p pair) writeAt(b *strings.Builder, indent int) {
+	b.WriteString(strings.Repeat(" ", indent))
+	p.write(b, indent)
+}
+
 func (y yaml) writeItems(b *strings.Builder, indent int) {
 	margin := strings.Repeat(" ", indent)
 	for _, item := range y.items {
@@ -179,12 +185,12 @@ func wrap(s string, limit int) []string {
 // scalarText writes a text so that YAML reads it as that text.
 func scalarText(s string) string {
 	switch {
-	case s == ".", plainText.MatchString(s) && !reservedWord.MatchString(s), uuidOnly.MatchString(s), plainRequest.MatchString(s):
+	case s == ".", plainText.MatchString(s) && !reservedWord.MatchString(s), adapters.Fits("uuid", s), plainRequest.MatchString(s):
 		return s
 	case !strings.ContainsFunc(s, unwritable) && !strings.Contains(s, "'") && strings.Contains(s, `"`):
 		return "'" + s + "'"
 	default:
-		return quoted(s)
+		return document.Quote(s)
 	}
 }
 
@@ -200,32 +206,6 @@ func unwritable(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r == '\uffff' ||
 		unicode.Is(unicode.Cf, r) || r > 0xffff && r&0xfffe == 0xfffe
 }
-
-// quoted writes a text in double quotes, as JSON has it wherever JSON has a way.
-func quoted(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteString(`\` + string(r))
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case unwritable(r) && r <= 0xffff:
-			b.WriteString(`\u` + leftPad(strconv.FormatInt(int64(r), 16), 4))
-		case unwritable(r):
-			b.WriteString(`\U` + leftPad(strconv.FormatInt(int64(r), 16), 8))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
-func leftPad(hex string, digits int) string { return strings.Repeat("0", digits-len(hex)) + hex }
 
 // treeYAML is a tree of what is expected, with the keys of its objects in the
 // order given, then in that of the alphabet.
@@ -250,33 +230,42 @@ func treeYAML(v any, order map[string]int) yaml {
 	}
 }
 
-// bodyYAML is a reply's body: JSON, which is YAML.
-func bodyYAML(v any, order map[string]int, indent int) string {
+// bodyText writes a reply's body: JSON, which is YAML but for its escapes.
+type bodyText struct {
+	order map[string]int      // of the names of its objects
+	quote func(string) string // document.Quote for YAML, quotedJSON for a file of its own
+}
+
+// text is the body over several lines, the first without its indentation.
+func (t bodyText) text(v any, indent int) string {
 	var b strings.Builder
-	writeBody(&b, v, order, indent)
+	t.write(&b, v, indent)
 	return b.String()
 }
 
-func flowBody(v any, order map[string]int) string {
+// flow is the body in one line.
+func (t bodyText) flow(v any) string {
 	var parts []string
 	switch v := v.(type) {
 	case map[string]any:
-		for _, name := range namesOf(v, order) {
-			parts = append(parts, quoted(name)+": "+flowBody(v[name], order))
+		for _, name := range namesOf(v, t.order) {
+			parts = append(parts, t.quote(name)+": "+t.flow(v[name]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	case []any:
 		for _, item := range v {
-			parts = append(parts, flowBody(item, order))
+			parts = append(parts, t.flow(item))
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
+	case string:
+		return t.quote(v)
 	default:
 		return scalarJSON(v)
 	}
 }
 
-func writeBody(b *strings.Builder, v any, order map[string]int, indent int) {
-	line := flowBody(v, order)
+func (t bodyText) write(b *strings.Builder, v any, indent int) {
+	line := t.flow(v)
 	object, isObject := v.(map[string]any)
 	items, isList := v.([]any)
 	if indent+width(line) < lineWidth && (indent > shortBody || !isObject) || !isObject && !isList || len(object)+len(items) == 0 {
@@ -289,19 +278,19 @@ func writeBody(b *strings.Builder, v any, order map[string]int, indent int) {
 		open, shut = "{", "}"
 	}
 	b.WriteString(open)
-	for i, name := range namesOf(object, order) {
+	for i, name := range namesOf(object, t.order) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(margin + quoted(name) + ": ")
-		writeBody(b, object[name], order, indent+2)
+		b.WriteString(margin + t.quote(name) + ": ")
+		t.write(b, object[name], indent+2)
 	}
 	for i, item := range items {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteString(margin)
-		writeBody(b, item, order, indent+2)
+		t.write(b, item, indent+2)
 	}
 	b.WriteString(margin[:len(margin)-2] + shut)
 }
@@ -310,21 +299,13 @@ func writeBody(b *strings.Builder, v any, order map[string]int, indent int) {
 // a line each unless all of it is short (see Definition).
 const shortBody = 8
 
+// scalarJSON writes a number, true, false or null.
 func scalarJSON(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "null"
-	case string:
-		return quoted(v)
-	case normalize.Number:
-		return string(v)
-	default:
-		written, err := json.Marshal(v)
-		if err != nil {
-			return "null" // nothing else comes out of normalize.ParseJSON
-		}
-		return string(written)
+	written, err := json.Marshal(v)
+	if err != nil {
+		panic("what was read as JSON is written as JSON: " + err.Error())
 	}
+	return string(written)
 }
 
 // pathText writes a path (normalize.Path) that steps through these names.
@@ -342,7 +323,7 @@ func pathText(names ...string) string {
 		case name == "" || name == "*" || name == "$" || strings.HasPrefix(name, "/") || strings.ContainsFunc(name, func(r rune) bool {
 			return strings.ContainsRune(`.[]^"`, r) || unicode.IsSpace(r) || unwritable(r) || r == utf8.RuneError
 		}):
-			b.WriteString("[" + quotedName(name) + "]")
+			b.WriteString("[" + quotedJSON(name) + "]")
 		case i > 0:
 			b.WriteString("." + name)
 		default:
@@ -352,14 +333,14 @@ func pathText(names ...string) string {
 	return b.String()
 }
 
-// quotedName is a JSON string of characters that everybody sees.
-func quotedName(name string) string {
+// quotedJSON is a JSON string of characters that everybody sees.
+func quotedJSON(name string) string {
 	var b strings.Builder
 	for _, r := range name {
-		if a, z := utf16.EncodeRune(r); a != unicode.ReplacementChar && unwritable(r) {
+		if a, z := utf16.EncodeRune(r); a != unicode.ReplacementChar && !unicode.IsPrint(r) {
 			fmt.Fprintf(&b, `\u%04x\u%04x`, a, z)
 		} else {
-			inner := quoted(string(r))
+			inner := document.Quote(string(r))
 			b.WriteString(inner[1 : len(inner)-1])
 		}
 	}

@@ -33,7 +33,7 @@ var (
 // out where the alias stands; what it is an alias of stays as it is.
 func (e *Edits) Replace(old, want *Node) {
 	switch {
-	case same(old, want):
+	case Same(old, want):
 	case old.alias != nil:
 		e.put(old.file, *old.alias, place{old.alias.line, old.alias.behind(), 0}, flow(want))
 	case old.Kind() == Mapping && want.Kind() == Mapping && len(old.fields) > 0 && e.mapping(old, want):
@@ -102,23 +102,27 @@ func (e *Edits) Apply() ([]byte, error) {
 // Len is the number of changes.
 func (e *Edits) Len() int { return len(e.list) }
 
-// same tells whether two nodes say the same, whatever the order of their keys.
-func same(a, b *Node) bool {
+// Same tells whether two nodes say the same, whatever the order of their keys and
+// however it is written.
+func Same(a, b *Node) bool {
 	if a.Kind() != b.Kind() || len(a.fields) != len(b.fields) || len(a.items) != len(b.items) {
 		return false
 	}
 	if a.Kind() == Scalar {
 		x, err := a.JSON()
 		y, other := b.JSON()
-		return err == nil && other == nil && string(x) == string(y)
+		if err != nil || other != nil { // such as .inf
+			return a.text == b.text && a.IsText() == b.IsText()
+		}
+		return string(x) == string(y)
 	}
 	for i := range a.items {
-		if !same(a.items[i], b.items[i]) {
+		if !Same(a.items[i], b.items[i]) {
 			return false
 		}
 	}
 	for _, f := range a.fields {
-		if other := b.Field(f.Key.text); other == nil || !same(f.Value, other) {
+		if other := b.Field(f.Key.text); other == nil || !Same(f.Value, other) {
 			return false
 		}
 	}
@@ -172,10 +176,10 @@ func (e *Edits) items(old, want *Node) bool {
 	if len(have) != len(wanted) && (old.isFlow() || len(wanted) == 0 || !old.standsInLines()) {
 		return false
 	}
-	for len(have) != len(wanted) && len(have) > 0 && len(wanted) > 0 && same(have[0], wanted[0]) {
+	for len(have) != len(wanted) && len(have) > 0 && len(wanted) > 0 && Same(have[0], wanted[0]) {
 		have, wanted = have[1:], wanted[1:]
 	}
-	for len(have) != len(wanted) && len(have) > 0 && len(wanted) > 0 && same(have[len(have)-1], wanted[len(wanted)-1]) {
+	for len(have) != len(wanted) && len(have) > 0 && len(wanted) > 0 && Same(have[len(have)-1], wanted[len(wanted)-1]) {
 		have, wanted = have[:len(have)-1], wanted[:len(wanted)-1]
 	}
 	both := min(len(have), len(wanted))

@@ -204,3 +204,31 @@ func TestEditsThatMeet(t *testing.T) {
 		t.Error("what an alias repeats is changed through the alias")
 	}
 }
+
+func TestSame(t *testing.T) {
+	read := func(text string) *document.Node {
+		var problems document.Problems
+		n := document.Read("x.yaml", []byte(text), &problems)
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return n.Field("v")
+	}
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{`v: {a: 1, b: [x, "y"]}`, "v:\n  b: [\"x\", y]\n  a: 1", true},
+		{`v: "1"`, `v: 1`, false},
+		{`v: True`, `v: true`, true},
+		{`v: .inf`, `v: .inf`, true},
+		{`v: .inf`, `v: ".inf"`, false},
+		{`v: [a, b]`, `v: [b, a]`, false},
+		{`v: {a: 1}`, `v: {a: 1, b: null}`, false},
+		{`v: null`, `v: ""`, false},
+	} {
+		if got := document.Same(read(test.a), read(test.b)); got != test.want {
+			t.Errorf("%s and %s are the same: %v, want %v", test.a, test.b, got, test.want)
+		}
+	}
+}

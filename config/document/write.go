@@ -151,7 +151,7 @@ func scalar(n *Node) string {
 	if plainText.MatchString(n.text) && readsAs(n.text) {
 		return n.text
 	}
-	return quoted(n.text)
+	return Quote(n.text)
 }
 
 // unquoted is what may go without quotes where none have been.
@@ -167,8 +167,9 @@ func readsAs(text string) bool {
 	return problems.Len() == 0 && read.Kind() == List && len(read.items) == 1 && read.items[0].IsText() && read.items[0].text == text
 }
 
-// quoted writes a text in double quotes.
-func quoted(text string) string {
+// Quote writes a text in double quotes. What nobody sees is escaped, so that it is
+// YAML whatever is in it.
+func Quote(text string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range text {

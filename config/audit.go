@@ -226,6 +226,16 @@ func (f *File) auditReach(warn *document.Problems) {
 // linkedKinds are the kinds of identifiers that links know, by tenant.
 func (f *File) linkedKinds() map[string]map[string]bool {
 	linked := map[string]map[string]bool{}
+	if f.dynamic.links.table != nil { // which may know any
+		_, all := f.kinds()
+		for _, t := range f.dynamic.tenants {
+			known := map[string]bool{}
+			for _, kind := range all {
+				known[kind] = true
+			}
+			linked[t.name.Text()] = known
+		}
+	}
 	if f.links == nil {
 		return linked
 	}

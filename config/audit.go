@@ -160,17 +160,12 @@ func (f *File) auditReach(warn *document.Problems) {
 		bound[i] = f.bind(s)
 	}
 	linked := f.linkedKinds()
-	_, kinds := f.kinds()
 	for _, t := range f.dynamic.tenants {
 		known := maps.Clone(linked[t.name.Text()])
 		if known == nil {
 			known = map[string]bool{}
 		}
-		sayable := f.accept
-		if f.dynamic.links.table != nil { // which may lead to any
-			sayable = slices.Concat(sayable, kinds)
-		}
-		for _, kind := range sayable {
+		for _, kind := range f.accept { // which a caller may send
 			known[kind] = true
 		}
 		var open []int // sources that the tenant may use, not reached so far

@@ -3,9 +3,9 @@
 // An Adapter has one method. The one implementation for HTTP is Source: a
 // Definition (a YAML file, compiled) bound to the settings of a deployment:
 //
-//	resolved := adapters.Resolve("numium", catalog.Library(&problems)) // with what it `use`s
+//	resolved := adapters.Resolve("directory", catalog.Library(&problems)) // with what it `use`s
 //	definition := adapters.Compile(resolved)                           // mistakes are in problems
-//	source := definition.Bind("numium", settings, adapters.DefaultLimits(), nil, transport)
+//	source := definition.Bind("directory", settings, adapters.DefaultLimits(), nil, transport)
 //	reply, err := source.Fetch(ctx, adapters.Query{IDs: map[string]string{"email": "jane@acme.example"}})
 //
 // How a lookup passes through it reads from top to bottom in Source.Fetch:

@@ -86,9 +86,12 @@ providers:
 		t.Fatal(err)
 	}
 	defer g.Close()
-	callers := map[string]*adapters.Caller{"": nil}
+	callers := map[string]*gateway.Caller{"": nil}
 	for _, name := range []string{"jane", "joan"} {
-		callers[name] = &adapters.Caller{Issuer: "https://login.example.com/", Subject: name + "-subject", Token: adapters.NewSecret(name + "-token-canary"), Audiences: []string{"muster", "api"}}
+		callers[name] = &gateway.Caller{
+			Caller:  adapters.Caller{Issuer: "https://login.example.com/", Subject: name + "-subject", Token: adapters.NewSecret(name + "-token-canary"), Audiences: []string{"muster", "api"}},
+			Tenants: []string{"acme"},
+		}
 	}
 	ask := func(caller, source, person string) string {
 		a, err := g.Lookup(t.Context(), gateway.Query{Tenant: "acme", User: source + ":" + person, Sources: []string{source}, Caller: callers[caller]})

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -23,8 +24,11 @@ func asCaller(s *gateway.Source) {
 	s.Upstream = u
 }
 
-func callerOf(issuer, subject, token string) *adapters.Caller {
-	return &adapters.Caller{Issuer: issuer, Subject: subject, Token: adapters.NewSecret(token)}
+func callerOf(issuer, subject, token string) *gateway.Caller {
+	return &gateway.Caller{
+		Caller:  adapters.Caller{Issuer: issuer, Subject: subject, Token: adapters.NewSecret(token)},
+		Tenants: []string{gateway.EveryTenant},
+	}
 }
 
 // canary answers with the caller that it was asked for.
@@ -40,8 +44,8 @@ func whose(c *adapters.Caller) string {
 }
 
 // callers are told from one another by issuer and subject together.
-func callers() []*adapters.Caller {
-	return []*adapters.Caller{callerOf("a", "bc", "1"), callerOf("ab", "c", "2"), callerOf("a", "b", "3"), callerOf("b", "b", "4")}
+func callers() []*gateway.Caller {
+	return []*gateway.Caller{callerOf("a", "bc", "1"), callerOf("ab", "c", "2"), callerOf("a", "b", "3"), callerOf("b", "b", "4")}
 }
 
 // TestNobodyIsGivenWhatAnotherMaySee: callers who ask for the same person one
@@ -51,11 +55,11 @@ func TestNobodyIsGivenWhatAnotherMaySee(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var calls atomic.Int64
 		g := open(t, live(source("userinfo", counted(&calls, after(10*time.Millisecond, canary)), asCaller)))
-		check := func(who *adapters.Caller, from string) {
+		check := func(who *gateway.Caller, from string) {
 			t.Helper()
 			a := ask(t, g, gateway.Query{Caller: who})
 			expect(t, "answer", tell(a), "200: userinfo ok "+from)
-			expect(t, "data", *a.Data, named(whose(who)))
+			expect(t, "data", *a.Data, named(whose(&who.Caller)))
 		}
 		for _, from := range []string{"upstream", "cache"} {
 			for _, who := range callers() {
@@ -80,7 +84,7 @@ func TestNobodyIsGivenWhatAnotherMaySee(t *testing.T) {
 			for _, who := range callers() {
 				group.Go(func() {
 					a := ask(t, g, gateway.Query{Caller: who})
-					expect(t, "data", *a.Data, named(whose(who)))
+					expect(t, "data", *a.Data, named(whose(&who.Caller)))
 				})
 			}
 		}
@@ -159,7 +163,7 @@ func TestWhoMayNotAskIsNotAnsweredFromTheCache(t *testing.T) {
 		u.caller = true
 		g := open(t, live(source("userinfo", canary, func(s *gateway.Source) { s.Upstream = u })))
 		expect(t, "the right one", tell(ask(t, g, gateway.Query{Caller: callerOf("a", "b", "right")})), "200: userinfo ok upstream")
-		for _, who := range []*adapters.Caller{nil, callerOf("a", "b", "wrong")} {
+		for _, who := range []*gateway.Caller{nil, callerOf("a", "b", "wrong")} {
 			expect(t, "another", tell(ask(t, g, gateway.Query{Caller: who})), "502: userinfo failed; userinfo denied 403")
 		}
 	})
@@ -173,4 +177,37 @@ func (refusing) Check(q adapters.Query) *adapters.Fault {
 		return adapters.Fail(adapters.Denied, "a test says so", nil)
 	}
 	return nil
+}
+
+// TestTenantsOfCallers: a tenant that is not the caller's and one that does not
+// exist are the same refusal, before any source is asked and before the
+// identifier is looked at. Only an operator's grant of all tells them apart.
+func TestTenantsOfCallers(t *testing.T) {
+	var calls atomic.Int64
+	g := open(t, live(source("a", counted(&calls, canary))))
+	refusal := func(tenants []string, tenant string) string {
+		who := callerOf("a", "b", "1")
+		who.Tenants = tenants
+		_, err := g.Lookup(t.Context(), gateway.Query{Caller: who, Tenant: tenant, User: "no such kind:x"})
+		refused, _ := errors.AsType[*gateway.RequestError](err)
+		return fmt.Sprint(refused.Status, " ", refused.Reason)
+	}
+	const foreign = "403 The tenant is not the caller's."
+	for _, test := range []struct {
+		tenants      []string
+		tenant, want string
+	}{
+		{nil, "acme", foreign},
+		{[]string{""}, "acme", foreign},
+		{[]string{"globex"}, "acme", foreign},
+		{[]string{"ACME", "acme ", "acm", "acmee"}, "acme", foreign},
+		{[]string{"acme"}, "nowhere", foreign},
+		{[]string{"acme"}, "*", foreign},
+		{[]string{"globex", "acme"}, "acme", "400 The kind of identifier before the first colon is not accepted."},
+		{[]string{gateway.EveryTenant}, "acme", "400 The kind of identifier before the first colon is not accepted."},
+		{[]string{gateway.EveryTenant}, "nowhere", "404 No tenant 'nowhere' is configured."},
+	} {
+		expect(t, fmt.Sprintf("%q asks for %s", test.tenants, test.tenant), refusal(test.tenants, test.tenant), test.want)
+	}
+	expect(t, "calls", calls.Load(), int64(0))
 }

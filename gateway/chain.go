@@ -121,8 +121,8 @@ func (c *chain) query(i int, besides []claim) adapters.Query {
 	if own := q.IDs[source.Name]; own != "" {
 		q.IDs[normalize.Self] = own
 	}
-	if source.Upstream.AsCaller() { // no other source is told who asks
-		q.Caller = c.asked.caller
+	if c.asked.caller != nil && source.Upstream.AsCaller() { // no other source is told who asks
+		q.Caller = &c.asked.caller.Caller
 	}
 	return q
 }

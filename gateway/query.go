@@ -10,7 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"muster/adapters"
 	"muster/cache"
 	"muster/normalize"
 )
@@ -26,9 +25,9 @@ type Query struct {
 	Want        cache.Want
 	OperationID string // of the trace, and of the answer
 
-	// Caller is who asks, as the front door has verified it; nil where it knows
-	// nobody. Sources whose credential is the caller's fail without one.
-	Caller *adapters.Caller
+	// Caller is who asks; nil where nobody is known. Sources whose credential is
+	// the caller's fail without one.
+	Caller *Caller
 }
 
 // RequestError is why a lookup could not begin. Its texts are for the caller.
@@ -89,10 +88,26 @@ type asked struct {
 	value  string
 	fields *normalize.Selection // nil for all
 	only   []string             // sources; nil for all
-	caller *adapters.Caller     // nil where nobody is known
+	caller *Caller              // nil where nobody is known
 	id     string               // of the person, once that is known
 
 	linksDown bool // the operator's links, which may know better, could not be asked
+}
+
+// tenantFor finds the tenant for whoever asks. A tenant that is not theirs and one
+// that does not exist are the same refusal.
+func (l *Live) tenantFor(who *Caller, name string) (*Tenant, *RequestError) {
+	tenant, ok := l.Tenants[name]
+	switch {
+	case who != nil && !who.MayAsk(name):
+		return nil, &RequestError{
+			Status: http.StatusForbidden, Title: "Forbidden.",
+			Reason: "The tenant is not the caller's.", Resolution: "Ask for a tenant that your token is for.",
+		}
+	case !ok:
+		return nil, UnknownTenant(name)
+	}
+	return tenant, nil
 }
 
 // UnknownTenant refuses a tenant that is not configured. It is called by its name
@@ -108,12 +123,11 @@ func UnknownTenant(name string) *RequestError {
 var tenantLike = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 func (l *Live) check(q Query) (asked, *RequestError) {
-	tenant, ok := l.Tenants[q.Tenant]
-	if !ok {
-		return asked{}, UnknownTenant(q.Tenant)
+	tenant, refused := l.tenantFor(q.Caller, q.Tenant)
+	if refused != nil {
+		return asked{}, refused
 	}
 	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller}
-	var refused *RequestError
 	if a.kind, a.value, refused = ParseUser(q.User, l.Accept, tenant.DefaultIdentifier); refused != nil {
 		return asked{}, refused
 	}

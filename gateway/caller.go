@@ -1,0 +1,30 @@
+package gateway
+
+import (
+	"slices"
+
+	"muster/adapters"
+)
+
+// Caller is who asks, as the front door has verified it. It is not changed while a
+// lookup is under way.
+type Caller struct {
+	adapters.Caller // as sources are told of them, where their credential is the caller's
+
+	Scopes  []string          // what the token is good for, one by one
+	Claims  map[string]any    // all that the token says, as JSON has it; for policies
+	Tenants []string          // that they may ask for; EveryTenant alone for all
+	Self    map[string]string // what they are called themselves, by kind of identifier; for /v1/me
+}
+
+// EveryTenant among a caller's Tenants grants all that are configured. Only an
+// operator's file can say so: no token does.
+const EveryTenant = "*"
+
+// Has tells whether the caller's token has a scope.
+func (c *Caller) Has(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
+// MayAsk tells whether the caller may ask for a tenant.
+func (c *Caller) MayAsk(tenant string) bool {
+	return slices.Contains(c.Tenants, tenant) || slices.Contains(c.Tenants, EveryTenant)
+}

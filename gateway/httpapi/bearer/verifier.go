@@ -1,0 +1,167 @@
+package bearer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"muster/cache"
+	"muster/gateway"
+	"muster/normalize"
+)
+
+// Issuer is somebody whose tokens are believed, and what is wanted of them.
+type Issuer struct {
+	Name      string        // its `iss`, to the letter; and, with /.well-known/openid-configuration behind it, where its keys are told
+	Audiences []string      // of which a token must be for one; at least one
+	Clients   []string      // who may have asked for a token that is for several, beside the audiences themselves
+	Types     []string      // of which a token must be one, as `typ` writes it; a token without one is a JWT
+	Leeway    time.Duration // how wrong clocks may be: on exp, nbf and iat, exactly
+	Claims    Claims
+	Require   normalize.Condition // of the token's claims
+	Tenants   []string            // that its callers may ask for, gateway.EveryTenant for all; nil for the one that the token names
+}
+
+// Options are what a Verifier needs.
+type Options struct {
+	Issuers   []Issuer          // of different names
+	Transport http.RoundTripper // that brings their keys
+
+	// Before is a verifier whose keys are gone on with where an issuer is the same and
+	// the transport too; nil for none.
+	Before *Verifier
+}
+
+// Verifier tells who has come with a token. It is safe for concurrent use; Close it
+// when done.
+type Verifier struct {
+	transport http.RoundTripper
+	issuers   []*issuer
+	all       []check
+	believed  *cache.Cache[verdict]
+}
+
+type issuer struct {
+	Issuer
+	keys *source
+}
+
+// verdict is what was found out about a token that is believed.
+type verdict struct {
+	caller *gateway.Caller
+	issuer *issuer
+	set    *keySet   // that has its key
+	ends   time.Time // with the leeway
+	size   int
+}
+
+// maxBelieved bounds what is kept of tokens, in bytes.
+const maxBelieved = 16 << 20
+
+// New makes a verifier, which knows no keys before Run. Its error is about the
+// options: an issuer without a name or an audience would be anybody.
+func New(o Options) (*Verifier, error) {
+	for i, issuer := range o.Issuers {
+		switch {
+		case issuer.Name == "" || slices.ContainsFunc(o.Issuers[:i], func(other Issuer) bool { return other.Name == issuer.Name }):
+			return nil, fmt.Errorf("bearer: issuer %d has no name of its own", i)
+		case len(issuer.Audiences) == 0 || slices.Contains(issuer.Audiences, ""):
+			return nil, fmt.Errorf("bearer: issuer %d has an empty audience, or none", i)
+		case len(issuer.Types) == 0 || issuer.Claims.Subject == nil:
+			return nil, fmt.Errorf("bearer: issuer %d has no types, or no subject", i)
+		case issuer.Leeway < 0:
+			return nil, fmt.Errorf("bearer: issuer %d has a negative leeway", i)
+		}
+	}
+	if len(o.Issuers) == 0 || o.Transport == nil {
+		return nil, errors.New("bearer: there is no issuer, or no transport")
+	}
+	v := newVerifier(o)
+	var err error
+	v.believed, err = cache.New(cache.Options[verdict]{MaxBytes: maxBelieved, Cost: func(kept verdict) int64 { return int64(kept.size) }})
+	return v, err
+}
+
+func newVerifier(o Options) *Verifier {
+	v := &Verifier{transport: o.Transport}
+	v.all = v.checks()
+	for _, i := range o.Issuers {
+		v.issuers = append(v.issuers, &issuer{Issuer: i, keys: o.Before.source(i.Name, o.Transport)})
+	}
+	return v
+}
+
+// source is the one that this verifier has for an issuer, or a new one.
+func (v *Verifier) source(name string, transport http.RoundTripper) *source {
+	if v != nil && v.transport == transport {
+		for _, i := range v.issuers {
+			if i.Name == name {
+				return i.keys
+			}
+		}
+	}
+	return newSource(name, transport)
+}
+
+// Close gives back what is kept of tokens. Tokens can be verified all the same.
+func (v *Verifier) Close() { v.believed.Close() }
+
+// Run asks for the keys of every issuer, again and again until the context ends. It
+// tells, for the issuer at that place of the options, how each attempt went: nil when
+// its keys are known and new, else why they could not be had; those of before are
+// then gone on with. Tell is called from several goroutines.
+func (v *Verifier) Run(ctx context.Context, tell func(issuer int, err error)) {
+	var all sync.WaitGroup
+	for n, i := range v.issuers {
+		all.Go(func() { i.keys.follow(ctx, func(err error) { tell(n, err) }) })
+	}
+	all.Wait()
+}
+
+// Known tells, for each issuer, whether its keys were known once.
+func (v *Verifier) Known() []bool {
+	known := make([]bool, len(v.issuers))
+	for n, i := range v.issuers {
+		known[n] = i.keys.set.Load() != nil
+	}
+	return known
+}
+
+// Verify tells who has come with a token, which the caller must not change; or why it
+// is not believed. It waits for an issuer's keys where they may have changed, for
+// three seconds at most.
+func (v *Verifier) Verify(ctx context.Context, token string) (*gateway.Caller, *Refusal) {
+	if len(token) > MaxToken { // before anything is done with it, hashing included
+		_, refusal := parse(token, time.Time{})
+		return nil, refusal
+	}
+	sum := sha256.Sum256([]byte(token))
+	name, now := cache.NewKey(string(sum[:])), time.Now()
+	if hit, err := v.believed.Get(ctx, name, cache.Want{OnlyIfCached: true}, nil); err == nil && hit.Value.holds(now) {
+		return hit.Value.caller, nil
+	}
+	c, refusal := parse(token, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	for _, check := range v.all {
+		if refusal := check.test(ctx, c); refusal != nil {
+			return nil, refusal
+		}
+	}
+	caller := c.caller()
+	ends := caller.Expires.Add(c.issuer.Leeway)
+	v.believed.Put(name, verdict{caller, c.issuer, c.set, ends, 4 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
+	return caller, nil
+}
+
+// holds tells whether a verdict is still one: the token has not expired, and the
+// issuer has not changed its keys.
+func (v verdict) holds(now time.Time) bool {
+	return now.Before(v.ends) && v.issuer.keys.set.Load() == v.set
+}

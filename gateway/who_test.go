@@ -7,6 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
 	"muster/adapters"
 	"muster/gateway"
 	"muster/normalize"
@@ -80,6 +83,40 @@ func TestOneIdentifierIsEnough(t *testing.T) {
 			expect(t, user+" name", warm.Data.DisplayName, cold.Data.DisplayName)
 		}
 	})
+}
+
+// TestLearnedLinksAreKeptForTheirTime, counted from when a source said them last,
+// and not at all where none are to be learned.
+func TestLearnedLinksAreKeptForTheirTime(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		keep, later time.Duration
+		waves       int
+	}{
+		{time.Hour, 50 * time.Minute, 1}, // a cache may shorten a lifetime by a tenth
+		{time.Hour, time.Hour, 3},
+		{0, 0, 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+			l := people(
+				slow(knows("", "directory", "7")),
+				slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
+				slow(knows("Jane Doe", "self", "42")))
+			for i := range l.Sources {
+				l.Sources[i].Keep = adapters.Lifetimes{}
+			}
+			g := openWith(t, l, gateway.Options{
+				CacheBytes: 1 << 20, LearnedFor: test.keep,
+				Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter(""),
+			})
+			ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			time.Sleep(test.later)
+			begin := time.Now()
+			ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			expect(t, "after "+test.later.String()+" of "+test.keep.String(), time.Since(begin), time.Duration(test.waves)*100*time.Millisecond)
+		})
+	}
 }
 
 // TestTheIDOfEveryPath: without a store, the id is the same from wherever.

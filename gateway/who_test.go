@@ -2,6 +2,9 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -116,6 +119,67 @@ func TestLearnedLinksAreKeptForTheirTime(t *testing.T) {
 			ask(t, g, gateway.Query{User: "email:jane@x.example"})
 			expect(t, "after "+test.later.String()+" of "+test.keep.String(), time.Since(begin), time.Duration(test.waves)*100*time.Millisecond)
 		})
+	}
+}
+
+// TestExplain: the waves, what each source was asked with and gave, and the evidence
+// of each identifier; no value of any of them, nothing of who was dropped, and no
+// member that was not asked for.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	l := people(
+		knows("", "directory", "CANARY-7"),
+		knows("CANARY", "self", "CANARY-7", "hr", "CANARY-42", "email+", "canary@x.example"),
+		fails(adapters.Unavailable))
+	g := open(t, l)
+	explain := func(q gateway.Query) string {
+		a := ask(t, g, q)
+		if a.Explain == nil {
+			t.Fatal("it is not explained")
+		}
+		for i := range a.Explain.Sources {
+			a.Explain.Sources[i].Took = nil
+		}
+		text, err := json.Marshal(a.Explain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	const user = "email:canary@x.example"
+	expect(t, "not asked for", ask(t, g, gateway.Query{User: user}).Explain == nil, true)
+	expect(t, "warm", explain(gateway.Query{User: user, Explain: true}), `{"waves":1,"sources":[`+
+		`{"source":"search","outcome":"ok","wave":1,"asked":["email"],"from":"cache","trust":"assumed","breaker":"closed"},`+
+		`{"source":"directory","outcome":"ok","wave":1,"asked":["directory"],"from":"cache","gave":["displayName"],"trust":"assumed","breaker":"closed"},`+
+		`{"source":"hr","outcome":"failed","wave":1,"asked":["hr"],"from":"upstream","breaker":"closed"}],"identifiers":[`+
+		`{"kind":"email","said":"caller","trust":"own","wave":0},`+
+		`{"kind":"directory","said":"search","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"directory","said":"directory","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"hr","said":"directory","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"email","said":"directory","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"directory","said":"search","trust":"assumed","asked":["email"],"wave":1},`+
+		`{"kind":"directory","said":"directory","trust":"assumed","asked":["directory"],"wave":1},`+
+		`{"kind":"hr","said":"directory","trust":"assumed","asked":["directory"],"wave":1},`+
+		`{"kind":"email","said":"directory","trust":"assumed","asked":["directory"],"wave":1}]}`)
+	if text := explain(gateway.Query{User: user, Explain: true, Fields: []string{"emails"}}); strings.Contains(text, "displayName") {
+		t.Errorf("a member that was not asked for: %s", text)
+	}
+	refused := ask(t, g, gateway.Query{User: user, Explain: true, Strict: true})
+	expect(t, "of a refusal", refused.Data == nil && refused.Explain != nil, true)
+}
+
+// TestExplainNeedsItsScope, where callers are known.
+func TestExplainNeedsItsScope(t *testing.T) {
+	t.Parallel()
+	g := open(t, live(source("a", canary)))
+	for scope, want := range map[string]int{gateway.ScopeExplain: 200, "muster.explain2": 403, "": 403} {
+		who := callerOf("a", "b", "1")
+		who.Scopes = []string{scope}
+		a, err := g.Lookup(t.Context(), gateway.Query{Tenant: "acme", User: "jane", Caller: who, Explain: true})
+		if refused, is := errors.AsType[*gateway.RequestError](err); is {
+			a.Status = refused.Status
+		}
+		expect(t, scope, a.Status, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 
@@ -63,7 +64,7 @@ func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
 		e.Waves = max(e.Waves, x.Wave)
 		e.Sources[i] = x
 	}
-	for _, k := range c.claims {
+	for _, k := range slices.SortedStableFunc(slices.Values(c.claims), byOrigin) {
 		x := ExplainedIdentifier{Kind: k.kind, Trust: k.trust.String(), Wave: k.wave, Learned: k.learned}
 		switch {
 		case k.source != beforeAll:
@@ -82,8 +83,13 @@ func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
 		}
 		e.Identifiers = append(e.Identifiers, x)
 	}
-	slices.SortStableFunc(e.Identifiers, func(a, b ExplainedIdentifier) int { return a.Wave - b.Wave })
 	return e
+}
+
+// byOrigin orders claims by the wave in which they became known and then by their
+// source: not by who was faster.
+func byOrigin(a, b claim) int {
+	return cmp.Or(cmp.Compare(a.wave, b.wave), cmp.Compare(a.source, b.source))
 }
 
 // given are the members that a profile has, of those that may be seen.

@@ -19,6 +19,7 @@ type Static struct {
 	Listen     Listen
 	Telemetry  Telemetry
 	CacheBytes int64
+	LearnedFor time.Duration // how long links are kept that lookups have learned; 0 for not at all
 }
 
 // Listen is where the gateway answers.
@@ -507,6 +508,7 @@ func cacheKeys() []document.Key[Static] {
 				n.Errorf("the cache needs at least 1MiB")
 			}
 		}), func(s *Static) *int64 { return &s.CacheBytes }).Or("256MiB"),
+		document.Of("links", "how long it is remembered who is who, as lookups have found out; 0s for not at all", document.Span(), func(s *Static) *time.Duration { return &s.LearnedFor }).Or("24h"),
 		notBuilt[Static]("redis", "a second tier for many replicas", "Redis caches", "remove the key: records are kept in memory alone"),
 	}
 }

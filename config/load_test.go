@@ -84,7 +84,7 @@ func TestExample(t *testing.T) {
 	check("static", config.Static{
 		Listen:     config.Listen{Address: "127.0.0.1:8080", Admin: "127.0.0.1:9090", Origins: []string{"https://app.example.com", "http://localhost:3000"}},
 		Telemetry:  config.Telemetry{OTLP: "http://otel-collector:4318", Sample: 0.1},
-		CacheBytes: 64 << 20,
+		CacheBytes: 64 << 20, LearnedFor: 24 * time.Hour,
 	}, file.Static)
 	check("tenants", map[string]*gateway.Tenant{
 		"acme": {
@@ -160,7 +160,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Static{
 		Listen:     config.Listen{Address: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},
 		Telemetry:  config.Telemetry{Sample: 1},
-		CacheBytes: 256 << 20,
+		CacheBytes: 256 << 20, LearnedFor: 24 * time.Hour,
 	}
 	if diff := cmp.Diff(want, file.Static); diff != "" {
 		t.Errorf("static (-want +got):\n%s", diff)

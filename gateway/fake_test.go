@@ -182,6 +182,7 @@ func live(sources ...*gateway.Source) *gateway.Live {
 func open(t testing.TB, l *gateway.Live) *gateway.Gateway {
 	t.Helper()
 	return openWith(t, l, gateway.Options{
+		LearnedFor: 24 * time.Hour,
 		CacheBytes: 4 << 20,
 		Tracer:     tracenoop.NewTracerProvider().Tracer(""),
 		Meter:      metricnoop.NewMeterProvider().Meter(""),

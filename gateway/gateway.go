@@ -19,6 +19,7 @@ import (
 // Options are what a gateway needs besides a configuration.
 type Options struct {
 	CacheBytes int64
+	LearnedFor time.Duration // how long links are kept that no source has said again; 0: none are learned
 	Tracer     trace.Tracer
 	Meter      metric.Meter
 }
@@ -29,6 +30,8 @@ type Gateway struct {
 	cache *cache.Cache[kept]
 	links *cache.Cache[group] // that were learned
 	tel   *telemetry
+
+	learnedFor time.Duration
 }
 
 // New makes a gateway that answers by the configuration.
@@ -48,7 +51,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, links: links}
+	g := &Gateway{cache: records, links: links, learnedFor: o.LearnedFor}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
@@ -104,10 +107,14 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	if q.Explain {
+		asked.explanation = chain.explain(slots, asked.fields)
+	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
+	answer.Explain = asked.explanation
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/base32"
 	"slices"
 	"strings"
-	"time"
 
 	"muster/cache"
 	"muster/normalize"
@@ -29,9 +28,6 @@ type link struct {
 	trust        Trust
 	source, hash string
 }
-
-// learnedFor is how long links are kept that no source has said again.
-const learnedFor = 24 * time.Hour
 
 func groupCost(g group) int64 {
 	size := int64(len(g.id))
@@ -85,7 +81,7 @@ func (g *Gateway) learn(c *chain, slots []slot, id string) {
 	}
 	for _, k := range append([]link{{kind: c.asked.kind, value: c.asked.value}}, found.links...) {
 		if k.kind != kindUsername || k.value == c.asked.value { // another system's user names are not the tenant's
-			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: learnedFor})
+			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: g.learnedFor})
 		}
 	}
 }

@@ -21,6 +21,7 @@ type Query struct {
 	Fields      []string // only these members; nil for all
 	Sources     []string // only these sources; nil for all
 	Provenance  bool     // also who won, who agreed and who was overruled
+	Explain     bool     // also how the answer came about; needs the scope muster.explain
 	Strict      bool     // RFC 7240 handling=strict: a partial answer is an error
 	Want        cache.Want
 	OperationID string // of the trace, and of the answer
@@ -91,6 +92,8 @@ type asked struct {
 	caller *Caller              // nil where nobody is known
 	id     string               // of the person, once that is known
 
+	explanation *Explanation // where it was asked for
+
 	linksDown bool // the operator's links, which may know better, could not be asked
 }
 
@@ -126,6 +129,12 @@ func (l *Live) check(q Query) (asked, *RequestError) {
 	tenant, refused := l.tenantFor(q.Caller, q.Tenant)
 	if refused != nil {
 		return asked{}, refused
+	}
+	if q.Explain && q.Caller != nil && !q.Caller.Has(ScopeExplain) {
+		return asked{}, &RequestError{
+			Status: http.StatusForbidden, Title: "Forbidden.",
+			Reason: "To explain needs the scope " + ScopeExplain + ".", Resolution: "Leave explain out, or come with a token that has the scope.",
+		}
 	}
 	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller}
 	if a.kind, a.value, refused = ParseUser(q.User, l.Accept, tenant.DefaultIdentifier); refused != nil {

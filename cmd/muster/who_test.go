@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
@@ -21,7 +22,7 @@ import (
 func TestNobodyIsTakenForAnother(t *testing.T) {
 	t.Parallel()
 	s := newSearchable(t)
-	g, err := gateway.New(s.live, gateway.Options{CacheBytes: 16 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: noop.NewMeterProvider().Meter("")})
+	g, err := gateway.New(s.live, gateway.Options{CacheBytes: 16 << 20, LearnedFor: 24 * time.Hour, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: noop.NewMeterProvider().Meter("")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/http"
 	"slices"
 
 	"muster/adapters"
@@ -27,4 +28,16 @@ func (c *Caller) Has(scope string) bool { return slices.Contains(c.Scopes, scope
 // MayAsk tells whether the caller may ask for a tenant.
 func (c *Caller) MayAsk(tenant string) bool {
 	return slices.Contains(c.Tenants, tenant) || slices.Contains(c.Tenants, EveryTenant)
+}
+
+// Admit refuses a tenant that is not the caller's; nil where it is, and where nobody
+// is known. One that does not exist is refused in the same words.
+func (c *Caller) Admit(tenant string) *RequestError {
+	if c == nil || c.MayAsk(tenant) {
+		return nil
+	}
+	return &RequestError{
+		Status: http.StatusForbidden, Title: "Forbidden.",
+		Reason: "The tenant is not the caller's.", Resolution: "Ask for a tenant that your token is for.",
+	}
 }

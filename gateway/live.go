@@ -129,12 +129,13 @@ type Description struct {
 	Breaker string     `json:"breaker"`
 }
 
-// Describe lists the sources that may be asked for a tenant; for all tenants
-// when it is "".
-func (l *Live) Describe(tenant string) []Description {
+// Describe lists the sources that may be asked for one of the tenants; without any
+// tenant, all of them.
+func (l *Live) Describe(tenants ...string) []Description {
 	descriptions := []Description{}
 	for _, s := range l.Sources {
-		if t := l.Tenants[tenant]; t != nil && !s.serves(t) {
+		served := func(name string) bool { return l.Tenants[name] != nil && s.serves(l.Tenants[name]) }
+		if len(tenants) > 0 && !slices.ContainsFunc(tenants, served) {
 			continue
 		}
 		d := Description{Name: s.Name, About: s.About, Fields: s.members(), Needs: [][]string{}, Yields: s.ownKinds(s.Upstream.Yields()), Breaker: s.Breaker()}

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"muster/adapters"
@@ -29,12 +30,14 @@ func TestDescribe(t *testing.T) {
 	}
 	ofPeople := gateway.Description{Name: "people", Breaker: "closed", Fields: []string{"title"}, Needs: [][]string{{"username"}}, Yields: []string{}}
 	for tenant, want := range map[string][]gateway.Description{
-		"acme":   {ofDoors},  // nothing says where it is among the people
-		"globex": {ofPeople}, // the doors are not for it
-		"none":   {},
-		"":       {ofDoors, ofPeople},
+		"acme":        {ofDoors},  // nothing says where it is among the people
+		"globex":      {ofPeople}, // the doors are not for it
+		"none":        {},
+		"gone":        {},
+		"none globex": {ofPeople},
+		"":            {ofDoors, ofPeople},
 	} {
-		expect(t, "sources of "+tenant, l.Describe(tenant), want)
+		expect(t, "sources of "+tenant, l.Describe(strings.Fields(tenant)...), want)
 	}
 	expect(t, "as JSON", string(encode(t, l.Describe("globex"))),
 		`[{"name":"people","about":"","fields":["title"],"needs":[["username"]],"yields":[],"breaker":"closed"}]`)

@@ -100,14 +100,11 @@ type asked struct {
 // tenantFor finds the tenant for whoever asks. A tenant that is not theirs and one
 // that does not exist are the same refusal.
 func (l *Live) tenantFor(who *Caller, name string) (*Tenant, *RequestError) {
+	if refused := who.Admit(name); refused != nil {
+		return nil, refused
+	}
 	tenant, ok := l.Tenants[name]
-	switch {
-	case who != nil && !who.MayAsk(name):
-		return nil, &RequestError{
-			Status: http.StatusForbidden, Title: "Forbidden.",
-			Reason: "The tenant is not the caller's.", Resolution: "Ask for a tenant that your token is for.",
-		}
-	case !ok:
+	if !ok {
 		return nil, UnknownTenant(name)
 	}
 	return tenant, nil

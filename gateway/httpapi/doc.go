@@ -25,8 +25,9 @@
 //	log.go      one line a request, and a 500 in place of a panic
 //	limits.go   how long an address and a header may be
 //	cors.go     which pages may call from a browser
+//	auth.go     who asks; package bearer knows whose tokens are believed
 //	request.go  path, query and headers become a gateway.Query; header.go helps
-//	lookup.go   the engine is asked; providers.go tells whom it could ask
+//	lookup.go   the engine is asked, me.go for whoever asks; providers.go tells whom it could ask
 //	respond.go  a profile goes out, with what a client may keep of it
 //	problem.go  a refusal goes out: every error answer of the package
 //

@@ -19,15 +19,24 @@ const statusLeft = 499
 // lookup serves one person.
 func (d *door) lookup(c *gin.Context) {
 	q, refused := readLookup(c.Request, c.Param("tenant"), c.Param("user"))
+	if foreign := callerOf(c).Admit(q.Tenant); foreign != nil { // before whatever else is wrong
+		refused = foreign
+	}
 	if refused != nil {
 		refuse(c, refused)
 		return
 	}
+	d.answer(c, q)
+}
+
+// answer asks the engine for one person, and sends what it says.
+func (d *door) answer(c *gin.Context, q gateway.Query) {
 	preferred := readPreferences(c.Request.Header.Values("Prefer"))
 	if q.Strict = preferred.strict; preferred.wait != nil {
 		q.Want.Until = time.Now().Add(*preferred.wait)
 	}
-	q.OperationID = operationOf(c)
+	q.OperationID, q.Caller = operationOf(c), callerOf(c)
+	var refused *gateway.RequestError
 	answer, err := d.engine.Lookup(c.Request.Context(), q)
 	switch {
 	case errors.As(err, &refused):

@@ -228,7 +228,7 @@ func fill(v reflect.Value) {
 
 func TestRealAnswersAreAsDocumented(t *testing.T) {
 	t.Parallel()
-	const lookup, providers = "/v1/tenants/{tenant}/users/{user}", "/v1/providers"
+	const lookup, me, providers = "/v1/tenants/{tenant}/users/{user}", "/v1/me", "/v1/providers"
 	ready := httpapi.NewReadiness()
 	e := &engine{}
 	h := newDoor(e, httpapi.Options{Ready: ready})
@@ -242,13 +242,14 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 	}
 	refused := &gateway.RequestError{Status: 400, Title: "Bad request.", Reason: "r", Resolution: "s"}
 	noTenant := &gateway.RequestError{Status: 404, Title: "Tenant not found.", Reason: "r", Resolution: "s"}
-	tests := []struct {
+	type row struct {
 		path, target string
 		answer       gateway.Answer
 		err          error
 		status       int
 		header       []string
-	}{
+	}
+	tests := []row{
 		{lookup, jane, complete(), nil, 200, nil},
 		{lookup, jane + "?provenance=true", lived(), nil, 200, []string{"Prefer", "handling=strict"}},
 		{lookup, jane, partial(), nil, 207, nil},
@@ -279,8 +280,35 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 		{"/healthz", "/healthz", gateway.Answer{}, nil, 200, nil},
 		{"/readyz", "/readyz?verbose", gateway.Answer{}, nil, 503, nil},
 	}
+	// The same to whoever asks for themselves, and what only callers see.
+	i := newIssuing()
+	known, unknown := newDoor(e, httpapi.Options{Callers: i.callers(t, true)}), newDoor(e, httpapi.Options{Callers: i.callers(t, false)})
+	authorization := "Bearer " + i.token(t, nil)
+	for _, test := range slices.Clone(tests) {
+		if rest, ok := strings.CutPrefix(test.target, jane); ok {
+			test.path, test.target, test.header = me, "/v1/me"+rest, append(slices.Clone(test.header), "Authorization", authorization)
+			tests = append(tests, test)
+		}
+	}
+	for path, target := range map[string]string{lookup: jane, me: "/v1/me", providers: "/v1/providers"} {
+		foreign := map[string]string{lookup: "/v1/tenants/globex/users/jane", me: "/v1/me?tenant=globex", providers: "/v1/providers?tenant=globex"}[path]
+		tests = append(tests,
+			row{path, target, gateway.Answer{}, nil, 401, []string{"Authorization", "none"}},
+			row{path, target, gateway.Answer{}, nil, 401, []string{"Authorization", "Bearer x"}},
+			row{path, target + "?access_token=x", gateway.Answer{}, nil, 401, []string{"Authorization", "Bearer x"}},
+			row{path, foreign, gateway.Answer{}, nil, 403, []string{"Authorization", authorization}},
+			row{path, target, gateway.Answer{}, nil, 503, []string{"Authorization", authorization, "X-Unknown", "1"}},
+		)
+	}
 	produced := map[string]bool{}
 	for _, test := range tests {
+		h := h
+		switch {
+		case slices.Contains(test.header, "X-Unknown"):
+			h = unknown
+		case slices.Contains(test.header, "Authorization"):
+			h = known
+		}
 		for _, accept := range []string{"", "application/problem+json"} {
 			if accept != "" && (test.status < 400 || slices.Contains(test.header, "Accept") || test.path == "/readyz") {
 				continue

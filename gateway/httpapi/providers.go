@@ -8,7 +8,8 @@ import (
 	"muster/gateway"
 )
 
-// providers tells which sources may be asked, for one tenant or for all.
+// providers tells which sources may be asked: for one tenant, or for all that are the
+// caller's.
 func (d *door) providers(c *gin.Context) {
 	p := readParameters(c.Request.URL.RawQuery, "tenant")
 	tenant := p.one("tenant")
@@ -16,7 +17,17 @@ func (d *door) providers(c *gin.Context) {
 		refuse(c, p.refused)
 		return
 	}
-	live := d.engine.Live()
+	live, caller := d.engine.Live(), callerOf(c)
+	names := ownTenants(caller)
+	if tenant != "" {
+		names = []string{tenant}
+	}
+	for _, name := range names {
+		if refused := caller.Admit(name); refused != nil {
+			refuse(c, refused)
+			return
+		}
+	}
 	if _, known := live.Tenants[tenant]; tenant != "" && !known {
 		refuse(c, gateway.UnknownTenant(tenant))
 		return
@@ -25,5 +36,5 @@ func (d *door) providers(c *gin.Context) {
 	c.Writer.Header().Add("Vary", varies)
 	send(c, http.StatusOK, mediaJSON, struct {
 		Providers []gateway.Description `json:"providers"`
-	}{live.Describe(tenant)})
+	}{live.Describe(names...)})
 }

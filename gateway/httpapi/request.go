@@ -16,17 +16,24 @@ import (
 // readLookup makes the engine's query of a request, all but its preferences. The
 // path's segments come as they were sent.
 func readLookup(r *http.Request, tenant, user string) (gateway.Query, *gateway.RequestError) {
-	p := readParameters(r.URL.RawQuery, "fields", "sources", "provenance", "explain")
-	q := gateway.Query{
-		Tenant:     p.segment(tenant),
-		User:       p.segment(user),
+	p := readParameters(r.URL.RawQuery, lookupParameters()...)
+	q := readQuery(r, p)
+	q.Tenant, q.User = p.segment(tenant), p.segment(user)
+	return q, p.refused
+}
+
+// lookupParameters are those that vary what is answered about a person.
+func lookupParameters() []string { return []string{"fields", "sources", "provenance", "explain"} }
+
+// readQuery reads of a request what varies an answer, whomever it is about.
+func readQuery(r *http.Request, p *parameters) gateway.Query {
+	return gateway.Query{
 		Fields:     p.list("fields"),
 		Sources:    p.list("sources"),
 		Provenance: p.flag("provenance"),
 		Explain:    p.flag("explain"),
 		Want:       want(r.Header.Values("Cache-Control")),
 	}
-	return q, p.refused
 }
 
 // parameters reads the parts of an address. The first that cannot be read is

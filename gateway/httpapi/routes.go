@@ -25,20 +25,22 @@ type Engine interface {
 
 // Options are what the public door needs besides an engine. All may be left out:
 // then nothing is traced, measured or logged, no page of another origin may call,
-// and /readyz is 503.
+// /readyz is 503, and everybody may ask.
 type Options struct {
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
 	Log            *slog.Logger
 	Origins        []string // of pages that may call from a browser, as browsers write them: https://portal.example
 	Ready          *Readiness
+	Callers        *Callers
 }
 
 // door is what the handlers of the public listener share.
 type door struct {
-	engine Engine
-	log    *slog.Logger
-	ready  *Readiness
+	engine  Engine
+	log     *slog.Logger
+	ready   *Readiness
+	callers *Callers
 }
 
 // New makes the handler of the public listener. It panics when the document or
@@ -56,7 +58,10 @@ func New(engine Engine, o Options) http.Handler {
 	if o.Ready == nil {
 		o.Ready = NewReadiness()
 	}
-	d := &door{engine: engine, log: o.Log, ready: o.Ready}
+	if o.Callers == nil {
+		o.Callers = new(Callers)
+	}
+	d := &door{engine: engine, log: o.Log, ready: o.Ready, callers: o.Callers}
 	router := newRouter()
 	router.Use(traced(o.TracerProvider, o.MeterProvider), identified, d.logged, d.recovered, bounded, cors(o.Origins))
 	d.routes(router)
@@ -70,9 +75,10 @@ func (d *door) routes(router *gin.Engine) {
 		router.GET(path, handlers...)
 		router.HEAD(path, handlers...)
 	}
-	get("/v1/tenants/:tenant/users/:user", acceptable, d.lookup)
-	get("/v1/tenants/:tenant/users/", acceptable, d.lookup) // an empty {user}, which Gin takes for another path
-	get("/v1/providers", acceptable, d.providers)
+	get("/v1/tenants/:tenant/users/:user", d.admitted, acceptable, d.lookup)
+	get("/v1/tenants/:tenant/users/", d.admitted, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
+	get("/v1/me", d.admitted, acceptable, d.me)
+	get("/v1/providers", d.admitted, acceptable, d.providers)
 
 	get("/openapi.yaml", serveFile(specification()))
 	get("/docs", serveFile(documentation()))

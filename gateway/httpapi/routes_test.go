@@ -48,7 +48,6 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/%761/providers", 404, ""},
 		// What comes with other issues.
 		{"POST", "/v1/tenants/acme/lookups", 404, ""},
-		{"GET", "/v1/me", 404, ""},
 		{"DELETE", jane + "/cache", 404, ""},
 		// What is for operators alone.
 		{"GET", "/metrics", 404, ""},

@@ -1,0 +1,91 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/gateway"
+	"muster/gateway/httpapi/bearer"
+)
+
+// Callers is who may ask, which changes with the configuration. The zero Callers lets
+// everybody in as nobody. It is safe for concurrent use.
+type Callers struct {
+	verifier atomic.Pointer[bearer.Verifier]
+}
+
+// Set puts a verifier in force: from now on nobody comes in without a token that it
+// believes. Nil lets everybody in.
+func (c *Callers) Set(v *bearer.Verifier) { c.verifier.Store(v) }
+
+// callerKey is where a Gin context keeps who asks.
+const callerKey = "caller"
+
+// callerOf is who asks; nil where nobody is known.
+func callerOf(c *gin.Context) *gateway.Caller {
+	caller, _ := c.Value(callerKey).(*gateway.Caller)
+	return caller
+}
+
+// unready is after what time a caller may come again whose issuer is not known yet.
+const unready = 5 * time.Second
+
+// admitted lets in who comes with a token that is believed (RFC 6750). It stands
+// before everything that is about people.
+func (d *door) admitted(c *gin.Context) {
+	verifier := d.callers.verifier.Load()
+	if verifier == nil {
+		return
+	}
+	token, challenge, refused := credential(c.Request)
+	if refused == nil {
+		caller, refusal := verifier.Verify(c.Request.Context(), token)
+		switch {
+		case refusal == nil:
+			c.Set(callerKey, caller)
+			return
+		case refusal.Unready:
+			c.Header("Retry-After", wholeSeconds(unready))
+			refuse(c, &gateway.RequestError{
+				Status: http.StatusServiceUnavailable, Title: "Not ready.",
+				Reason: refusal.Reason, Resolution: "Ask again in a moment.",
+			})
+			return
+		}
+		challenge = `Bearer error="invalid_token", error_description="` + refusal.Reason + `"`
+		refused = unauthorized(refusal.Reason, "Come with a token that was issued for this gateway and has not expired.")
+	}
+	c.Header("WWW-Authenticate", challenge)
+	refuse(c, refused)
+}
+
+func unauthorized(reason, resolution string) *gateway.RequestError {
+	return &gateway.RequestError{Status: http.StatusUnauthorized, Title: "Unauthorized.", Reason: reason, Resolution: resolution}
+}
+
+// credential is the token of a request; or how to challenge whoever sent it, and why.
+// A token in the address is refused even if it is good: addresses are written down
+// everywhere (RFC 9700, 4.3.2).
+func credential(r *http.Request) (token, challenge string, refused *gateway.RequestError) {
+	const twice = `Bearer error="invalid_request", error_description="One token is sent, in the Authorization header."`
+	lines := r.Header.Values("Authorization")
+	query, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is refused later
+	switch {
+	case query.Has("access_token"):
+		return "", twice, unauthorized("A token stands in the address.", "Send it in the Authorization header, and have it revoked: addresses are logged on the way.")
+	case len(lines) > 1:
+		return "", twice, unauthorized("There is more than one Authorization header.", "Send one, with one token.")
+	case len(lines) == 1:
+		scheme, rest, _ := strings.Cut(lines[0], " ")
+		if token = strings.TrimLeft(rest, " "); strings.EqualFold(scheme, "Bearer") && token != "" {
+			return token, "", nil
+		}
+	}
+	// RFC 6750, 3.1: who has sent no token is told how, and of no error.
+	return "", `Bearer realm="muster"`, unauthorized("There is no bearer token.", "Send one as Authorization: Bearer TOKEN.")
+}

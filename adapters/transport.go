@@ -55,6 +55,13 @@ func (e *Egress) connect(address string) (Connect, bool) {
 	return Connect{}, false
 }
 
+// Plaintext tells whether the operator says that connections to host:port go without
+// TLS.
+func (e *Egress) Plaintext(address string) bool {
+	c, ok := e.connect(address)
+	return ok && c.Plaintext
+}
+
 func (e *Egress) private(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

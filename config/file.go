@@ -37,6 +37,7 @@ type Telemetry struct {
 
 // dynamic is the rest of the file, read but not yet bound to anything.
 type dynamic struct {
+	callers   []*caller
 	tenants   []*tenant
 	accept    []*document.Node
 	links     linksFrom
@@ -100,7 +101,7 @@ func fileKeys() []document.Key[fileParts] {
 	dyn := func(f *fileParts) *dynamic { return &f.dynamic }
 	return []document.Key[fileParts]{
 		document.Of("listen", "where the gateway answers", document.Object(listenKeys), func(f *fileParts) *Listen { return &f.static.Listen }),
-		notBuilt[fileParts]("callers", "who may ask", "callers' tokens", "remove the key, and let nobody but this machine reach the listeners"),
+		document.Of("callers", "who may ask: whose tokens are believed, chosen by their `iss`", someOf(document.Pointer(callerType())), func(f *fileParts) *[]*caller { return &f.dynamic.callers }),
 		document.Of("tenants", "customers by name, and what the upstreams call them", tenantsType(), func(f *fileParts) *[]*tenant { return &f.dynamic.tenants }).Must(),
 		document.Of("identifiers", "what a caller may send", document.Object(identifierKeys), dyn),
 		document.Of("providers", "the sources, in the order of answers", someOf(document.Pointer(entryType())), func(f *fileParts) *[]*entry { return &f.dynamic.providers }).Must(),

@@ -16,6 +16,7 @@ import (
 	"muster/adapters/guard"
 	"muster/config/document"
 	"muster/gateway"
+	"muster/gateway/httpapi/bearer"
 	"muster/gateway/links"
 	"muster/normalize"
 )
@@ -40,6 +41,10 @@ type File struct {
 	// What links may be about.
 	linkable linkable
 	table    *links.Store // nil where there is none, or its address is not on this machine
+
+	// What Callers makes.
+	verifier *bearer.Verifier
+	issuers  http.RoundTripper // that brings their keys
 }
 
 // source is one entry under `providers`, with all that it names found and compiled.
@@ -114,6 +119,7 @@ func build(root *document.Node, problems *document.Problems, values secrets) *Fi
 	file.bindTenants()
 	file.bindIdentifiers(problems)
 	file.bindMerge()
+	file.bindCallers()
 	file.noteCallers()
 	return file
 }
@@ -127,12 +133,15 @@ func (f *File) checkListen(n *document.Node) {
 		{"address", f.Static.Listen.Address, usual.Address},
 		{"admin", f.Static.Listen.Admin, usual.Admin},
 	} {
-		if at := n.Field(l.key); at != nil && l.address != "" && !loopback(l.address) {
+		if at := n.Field(l.key); at != nil && f.root.Field("callers") == nil && l.address != "" && !loopback(l.address) {
 			at.Errorf("without `callers` everybody who reaches %s may ask for everybody", l.address).Suggest("listen on loopback, for example %q", l.usual)
 		}
 	}
 	if at := n.Field("admin"); at != nil && f.Static.Listen.Admin == f.Static.Listen.Address && !strings.HasSuffix(f.Static.Listen.Admin, ":0") {
 		at.Errorf("both listeners have the address %s", f.Static.Listen.Admin).Suggest("give the admin listener a port of its own, for example %q", usual.Admin)
+	}
+	if f.root.Field("callers") != nil {
+		return
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
 }

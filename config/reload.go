@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
 	"time"
@@ -51,6 +52,9 @@ func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)
 		}
 		last, settling = newFiles(), nil
 		next, err := f.next(ctx, last)
+		if err == nil {
+			err = next.opens(running.Listen)
+		}
 		if err != nil {
 			tell(Reload{Err: err})
 			continue
@@ -60,6 +64,17 @@ func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)
 		f.retireTable(next)
 		f = next
 	}
+}
+
+// opens refuses to let everybody in where more than this machine can reach the
+// listeners: they stay what they are until a restart, whatever the file says of them.
+func (f *File) opens(running Listen) error {
+	for _, address := range []string{running.Address, running.Admin} {
+		if f.dynamic.callers == nil && !loopback(address) {
+			return fmt.Errorf("%s: without `callers` everybody who reaches %s may ask for everybody, and it is listened there until a restart", f.root.File(), address)
+		}
+	}
+	return nil
 }
 
 // next reads the configuration anew.

@@ -14,12 +14,14 @@ import (
 	"muster/config"
 	"muster/gateway"
 	"muster/gateway/httpapi"
+	"muster/gateway/httpapi/bearer"
 )
 
 // reloading puts a changed configuration in force, and tells everybody who may
 // want to know what became of a change: the log, a metric, /readyz?verbose, /config.
 type reloading struct {
 	live    func(file, before *config.File) *gateway.Live
+	callers *admission
 	engine  *gateway.Gateway
 	ready   *httpapi.Readiness
 	reloads metric.Int64Counter
@@ -30,7 +32,7 @@ type reloading struct {
 	refused error        // why a change since is not
 }
 
-func newReloading(file *config.File, live func(file, before *config.File) *gateway.Live, engine *gateway.Gateway,
+func newReloading(file *config.File, live func(file, before *config.File) *gateway.Live, callers *admission, engine *gateway.Gateway,
 	ready *httpapi.Readiness, meter metric.Meter, log *slog.Logger,
 ) (*reloading, error) {
 	reloads, err := meter.Int64Counter("muster.config.reloads", metric.WithUnit("{reload}"),
@@ -38,7 +40,12 @@ func newReloading(file *config.File, live func(file, before *config.File) *gatew
 	if err != nil {
 		return nil, err
 	}
-	r := &reloading{live: live, engine: engine, ready: ready, reloads: reloads, log: log, file: file}
+	verifier, err := callers.prepare(file, nil)
+	if err != nil {
+		return nil, err
+	}
+	callers.follow(verifier) //nolint:contextcheck // until close
+	r := &reloading{live: live, callers: callers, engine: engine, ready: ready, reloads: reloads, log: log, file: file}
 	ready.Tell(latest, true)
 	return r, nil
 }
@@ -54,6 +61,10 @@ func (r *reloading) watch(ctx context.Context, now <-chan struct{}) {
 func (r *reloading) apply(ctx context.Context, change config.Reload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var verifier *bearer.Verifier
+	if change.Err == nil {
+		verifier, change.Err = r.callers.prepare(change.File, r.file)
+	}
 	r.refused = change.Err
 	r.ready.Tell(latest, change.Err == nil)
 	if change.Err != nil {
@@ -61,7 +72,15 @@ func (r *reloading) apply(ctx context.Context, change config.Reload) {
 		r.log.ErrorContext(ctx, "the configuration has changed and is refused; the one before stays in force", "error", change.Err.Error())
 		return
 	}
+	// Whoever comes in meanwhile is held to the stricter of the two: nobody gets at
+	// the new configuration as nobody, nor at the old one.
+	if verifier != nil {
+		r.callers.follow(verifier) //nolint:contextcheck // until close
+	}
 	r.engine.Swap(r.live(change.File, r.file))
+	if verifier == nil {
+		r.callers.follow(nil) //nolint:contextcheck // it asks nobody
+	}
 	r.file = change.File
 	r.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("result", "applied")))
 	r.log.InfoContext(ctx, "the configuration has changed and is in force")
@@ -77,6 +96,7 @@ func (r *reloading) apply(ctx context.Context, change config.Reload) {
 func (r *reloading) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.callers.close()
 	return r.file.Close()
 }
 

@@ -94,11 +94,12 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	if err != nil {
 		return nil, err
 	}
+	traced := func(t http.RoundTripper) http.RoundTripper {
+		return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
+			otelhttp.WithPropagators(propagation.TraceContext{}))
+	}
 	live := func(file, before *config.File) *gateway.Live { //nolint:contextcheck // a breaker moves for all of its callers
-		live := file.Live(watched, func(t http.RoundTripper) http.RoundTripper {
-			return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
-				otelhttp.WithPropagators(propagation.TraceContext{}))
-		}, before)
+		live := file.Live(watched, traced, before)
 		live.Links = links.watch(live.Links)
 		return live
 	}
@@ -113,12 +114,14 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 		return nil, err
 	}
 	s.gateway = engine
-	if s.reloading, err = newReloading(file, live, engine, s.ready, sdk.meters.Meter("muster/config"), log); err != nil {
+	callers := &admission{door: new(httpapi.Callers), ready: s.ready, log: log, wrap: traced}
+	if s.reloading, err = newReloading(file, live, callers, engine, s.ready, sdk.meters.Meter("muster/config"), log); err != nil { //nolint:contextcheck // keys are asked for until Shutdown
 		engine.Close()
 		return nil, err
 	}
 	s.public = httpServer(httpapi.New(engine, httpapi.Options{
 		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: file.Static.Listen.Origins, Ready: s.ready,
+		Callers: callers.door,
 	}))
 	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Config: s.reloading.show, Log: log}))
 	// Profiles of a minute and more are asked for on the admin listener.

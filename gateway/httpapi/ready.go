@@ -45,6 +45,14 @@ func (r *Readiness) Require(name string, holds bool) { r.put(condition{name, hol
 // gateway answers without a second cache, and partially without an upstream.
 func (r *Readiness) Tell(name string, holds bool) { r.put(condition{name, holds, false}) }
 
+// Forget takes a condition away.
+func (r *Readiness) Forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := slices.DeleteFunc(slices.Clone(*r.conditions.Load()), func(c condition) bool { return c.name == name })
+	r.conditions.Store(&all)
+}
+
 // Ready tells whether every required condition holds.
 func (r *Readiness) Ready() bool {
 	return !slices.ContainsFunc(*r.conditions.Load(), func(c condition) bool { return c.required && !c.holds })

@@ -1,0 +1,203 @@
+package config_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/config"
+	"muster/gateway"
+	"muster/gateway/httpapi/bearer"
+)
+
+// login answers for every issuer, whose keys are all one.
+type login struct{ asked []string }
+
+func signing() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) }
+
+func (l *login) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.asked = append(l.asked, r.URL.String())
+	base, _, discovery := strings.Cut(r.URL.String(), ".well-known/openid-configuration")
+	content := `{"issuer":"` + base + `","jwks_uri":"` + base + `keys"}`
+	if !discovery {
+		content = `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"` + base64.RawURLEncoding.EncodeToString(signing().Public().(ed25519.PublicKey)) + `"}]}`
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(content))}, nil
+}
+
+func signed(t *testing.T, header, claims string) string {
+	t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal([]byte(claims), &all); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]any{"aud": "muster", "sub": "s", "jti": "j", "client_id": "c", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()} {
+		if _, said := all[name]; !said {
+			all[name] = value
+		}
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	token := encode([]byte(header)) + "." + encode(text)
+	return token + "." + encode(ed25519.Sign(signing(), []byte(token)))
+}
+
+// verifierOf is the one of a file, with the keys of its issuers.
+func verifierOf(t *testing.T, file, before *config.File, transport http.RoundTripper) *bearer.Verifier {
+	t.Helper()
+	v, err := file.Callers(func(http.RoundTripper) http.RoundTripper { return transport }, before)
+	if err != nil || v == nil {
+		t.Fatalf("%v, %v", v, err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+const callersFile = `
+listen: {address: ":8080", admin: "0.0.0.0:9090"}
+tenants: {acme: {}, globex: {}}
+identifiers: {accept: [email]}
+providers: [{use: people}]
+callers:
+  - issuer: https://login.example.com/
+    audiences: [muster, muster-test]
+    clients: portal
+    claims: {subject: act.sub, tenant: '["https://example.com/org"]', scopes: scp, user: {email: mail}}
+    require: {email_verified: [true, null], cel: 'data.tier in ["gold", "silver"]'}
+    types: [at+jwt, JWT]
+    leeway: 5s
+  - {issuer: https://sts.batch.example.com/, audiences: muster, claims: {subject: client_id}, tenant: acme}
+  - {issuer: https://ops.example.com/, audiences: muster, tenants: [acme, globex]}
+  - {issuer: https://root.example.com/, audiences: muster, tenants: ["*"]}
+  - {issuer: "http://idp.internal.example:3000/", audiences: muster, tenant: acme}
+egress: {connect: {idp.internal.example: {address: "127.0.0.1:3000", plaintext: true}}}
+`
+
+// TestCallersOfAFile: every key of `callers` decides what it says.
+func TestCallersOfAFile(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"gateway.yaml": callersFile, "providers/people.yaml": definition("people", "https://people.example.com/{id.email}")})
+	synctest.Test(t, func(t *testing.T) {
+		file := load(t, dir)
+		for _, note := range file.Notes {
+			if strings.Contains(note, "callers") {
+				t.Errorf("a note: %s", note)
+			}
+		}
+		v := verifierOf(t, file, nil, &login{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			v.Run(ctx, func(issuer int, err error) {
+				if err != nil {
+					t.Errorf("callers[%d]: %v", issuer, err)
+				}
+			})
+		}()
+		synctest.Wait()
+		const at, jwt = `{"alg":"EdDSA","typ":"at+jwt"}`, `{"alg":"EdDSA","typ":"JWT"}`
+		const first = `"iss":"https://login.example.com/","act":{"sub":"jane"},"https://example.com/org":"globex","tier":"gold"`
+		for _, test := range []struct {
+			name, header, claims string
+			refusedBy            string
+			want                 gateway.Caller
+		}{
+			{"all", jwt, `{` + first + `,"scp":["a","b"],"mail":"jane@acme.example","email_verified":true}`, "", gateway.Caller{Tenants: []string{"globex"}, Scopes: []string{"a", "b"}, Self: map[string]string{"email": "jane@acme.example"}}},
+			{"the other audience", at, `{` + first + `,"aud":"muster-test"}`, "", gateway.Caller{Tenants: []string{"globex"}}},
+			{"several, for a client", at, `{` + first + `,"aud":["muster","x"],"azp":"portal"}`, "", gateway.Caller{Tenants: []string{"globex"}}},
+			{"several, for another client", at, `{` + first + `,"aud":["muster","x"]}`, "presenter", gateway.Caller{}},
+			{"another subject", at, `{` + strings.Replace(first, "act", "actor", 1) + `}`, "subject", gateway.Caller{}},
+			{"an address that is not verified", at, `{` + first + `,"email_verified":false}`, "required", gateway.Caller{}},
+			{"another tier", at, `{` + strings.Replace(first, "gold", "lead", 1) + `}`, "required", gateway.Caller{}},
+			{"the leeway", at, `{` + first + `,"exp":` + jsonNumber(t, time.Now().Add(-6*time.Second).Unix()) + `}`, "expiry", gateway.Caller{}},
+			{"pinned", at, `{"iss":"https://sts.batch.example.com/","scope":"a b","exp":` + jsonNumber(t, time.Now().Add(-29*time.Second).Unix()) + `}`, "", gateway.Caller{Tenants: []string{"acme"}, Scopes: []string{"a", "b"}}},
+			{"a type of another entry", jwt, `{"iss":"https://sts.batch.example.com/"}`, "type", gateway.Caller{}},
+			{"several tenants", at, `{"iss":"https://ops.example.com/"}`, "", gateway.Caller{Tenants: []string{"acme", "globex"}}},
+			{"every tenant", at, `{"iss":"https://root.example.com/"}`, "", gateway.Caller{Tenants: []string{"*"}}},
+			{"behind plain HTTP", at, `{"iss":"http://idp.internal.example:3000/"}`, "", gateway.Caller{Tenants: []string{"acme"}}},
+			{"somebody else's", at, `{"iss":"https://evil.example/"}`, "issuer", gateway.Caller{}},
+		} {
+			caller, refusal := v.Verify(t.Context(), signed(t, test.header, test.claims))
+			switch {
+			case refusal != nil && refusal.Check != test.refusedBy:
+				t.Errorf("%s: refused by %q: %s", test.name, refusal.Check, refusal.Reason)
+			case refusal == nil && (test.refusedBy != "" || !cmp.Equal([]any{caller.Tenants, caller.Scopes, caller.Self}, []any{test.want.Tenants, test.want.Scopes, test.want.Self})):
+				t.Errorf("%s: %+v", test.name, caller)
+			}
+		}
+		cancel()
+		<-done
+	})
+}
+
+func jsonNumber(t *testing.T, n int64) string {
+	t.Helper()
+	text, err := json.Marshal(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestKeysOverAReload: an issuer that is the same is not asked anew, unless it would be
+// asked another way.
+func TestKeysOverAReload(t *testing.T) {
+	folder := newFolder(t)
+	issuers := func(rest string) *config.File {
+		folder.write("gateway.yaml", watched+rest)
+		return folder.load()
+	}
+	const one = "callers: [{issuer: https://login.example.com/, audiences: muster, tenant: acme}]\n"
+	const two = "callers: [{issuer: https://ops.example.com/, audiences: muster, tenant: acme}, {issuer: https://login.example.com/, audiences: other, tenant: acme}]\n"
+	first, next, elsewhere := issuers(one), issuers(two), issuers(two+"egress: {private: [login.example.com]}\n")
+	v := verifierOf(t, first, nil, &login{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); v.Run(ctx, func(int, error) { cancel() }) }()
+	<-done
+	if known := v.Known(); !cmp.Equal(known, []bool{true}) {
+		t.Errorf("at first: %v", known)
+	}
+	if known := verifierOf(t, next, first, &login{}).Known(); !cmp.Equal(known, []bool{false, true}) {
+		t.Errorf("after a reload: %v", known)
+	}
+	if known := verifierOf(t, elsewhere, next, &login{}).Known(); !cmp.Equal(known, []bool{false, false}) {
+		t.Errorf("asked another way: %v", known)
+	}
+	folder.write("gateway.yaml", watched)
+	if none, err := folder.load().Callers(nil, nil); none != nil || err != nil {
+		t.Errorf("without callers: %v, %v", none, err)
+	}
+}
+
+// TestCallersAreNotDropped: while more than this machine reaches the listeners, a file
+// without callers is refused, whatever it says of the listeners.
+func TestCallersAreNotDropped(t *testing.T) {
+	const callers = "callers: [{issuer: https://login.example.com/, audiences: muster, tenant: acme}]\n"
+	for listen, want := range map[string]string{
+		`listen: {address: ":8080"}` + "\n":       "refused: gateway.yaml: without `callers` everybody who reaches :8080 may ask for everybody, and it is listened there until a restart",
+		`listen: {admin: "10.0.0.1:9090"}` + "\n": "refused: gateway.yaml: without `callers` everybody who reaches 10.0.0.1:9090 may ask for everybody, and it is listened there until a restart",
+		"": "applied",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			folder := newFolder(t)
+			folder.write("gateway.yaml", watched+listen+callers)
+			told := folder.watch(folder.load(), nil, func() { folder.write("gateway.yaml", watched) })
+			if !cmp.Equal(told, []string{want}) {
+				t.Errorf("%s%s", listen, cmp.Diff([]string{want}, told))
+			}
+		})
+	}
+}

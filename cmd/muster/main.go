@@ -11,7 +11,8 @@
 //	muster links import people.csv       the operator's links, in a table
 //	muster explain-config                every value in force, and where it comes from
 //	muster schema provider|gateway       JSON Schema and reference of the files
-//	muster version
+//	muster verify --issuer URL TOKEN     whether a token is believed, check by check
+//	muster version                       what this is
 //
 // main parses and delegates; the gateway is put together in serve.go.
 package main
@@ -92,7 +93,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		serveCommand(), demoCommand(),
 		initCommand(), checkCommand(), testCommand(), lookupCommand(), linksCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
-		versionCommand(),
+		verifyCommand(), versionCommand(),
 	)
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,11 +50,10 @@ func Explain(ctx context.Context, by By, token string) ([]Finding, error) {
 	}
 	c.issuer = v.issuers[0]
 	failed := map[string]bool{}
+	needs := map[string][]string{"key": {"algorithm"}, "signature": {"algorithm", "key"}, "agreement": {"algorithm", "issuer"}}
 	for _, check := range v.all {
-		switch {
-		case failed["algorithm"] && (check.name == "key" || check.name == "signature"), failed["key"] && check.name == "signature":
-			continue
-		case by.Signature && check.name != "algorithm" && check.name != "extensions" && check.name != "key" && check.name != "signature":
+		if slices.ContainsFunc(needs[check.name], func(other string) bool { return failed[other] }) ||
+			by.Signature && !slices.Contains([]string{"algorithm", "extensions", "key", "signature"}, check.name) {
 			continue
 		}
 		refusal := check.test(ctx, c)
@@ -103,9 +103,13 @@ func (c *candidate) told(check string) string {
 	case "key":
 		return text(c.header["kid"])
 	case "issuer":
-		return text(c.claims["iss"])
+		return text(c.claims["iss"]) + unless(c.issuer.Name != "")
 	case "audience":
-		return fmt.Sprintf("%.256s", strings.Join(c.audiences(), ", "))
+		var all []string
+		for _, audience := range c.audiences() {
+			all = append(all, text(audience))
+		}
+		return strings.Join(all, ", ") + unless(len(c.issuer.Audiences) > 0)
 	case "expiry":
 		return when("exp")
 	case "not before":
@@ -115,6 +119,14 @@ func (c *candidate) told(check string) string {
 	default:
 		return ""
 	}
+}
+
+// unless says that nothing was compared.
+func unless(compared bool) string {
+	if compared {
+		return ""
+	}
+	return " (not compared)"
 }
 
 func distance(d time.Duration) string {

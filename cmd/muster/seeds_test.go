@@ -141,7 +141,8 @@ type deployment struct {
 	stubs map[string]*stub
 }
 
-func newDeployment(t *testing.T) *deployment {
+// newDeployment is one whose file may say more than gatewayFile, behind its egress.
+func newDeployment(t *testing.T, more ...string) *deployment {
 	t.Helper()
 	d := &deployment{world: world{t: t, spans: tracetest.NewSpanRecorder(), log: new(lockedBuffer), http: &http.Client{Transport: &http.Transport{}}}, stubs: map[string]*stub{}}
 	var addresses []any
@@ -156,7 +157,7 @@ func newDeployment(t *testing.T) *deployment {
 	d.stubs["itwin"].says(200, itwinOK)
 
 	folder := t.TempDir()
-	for name, content := range map[string]string{"gateway.yaml": fmt.Sprintf(gatewayFile, addresses...), "links.yaml": linksFile, "numium.secret": "s3cret\n"} {
+	for name, content := range map[string]string{"gateway.yaml": fmt.Sprintf(gatewayFile, addresses...) + strings.Join(more, ""), "links.yaml": linksFile, "numium.secret": "s3cret\n"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -352,6 +352,30 @@ func TestCallers(t *testing.T) {
 	}
 }
 
+// TestSeveralTenantsAreNone: 35. A path that leads to several texts leads to none, in
+// whatever order they stand.
+func TestSeveralTenantsAreNone(t *testing.T) {
+	t.Parallel()
+	r, i := ring(), issuer()
+	i.Claims.Tenant = path("orgs.id")
+	v := running(t, newIDP(r.all()...), i)
+	for _, test := range []struct {
+		orgs any
+		want []string
+	}{
+		{claims{"id": "acme"}, []string{"acme"}},
+		{[]any{claims{"id": "acme"}, claims{"id": "globex"}}, nil},
+		{[]any{claims{"id": 1}, claims{"id": "acme"}}, nil},
+		{claims{"id": []string{"acme"}}, nil},
+		{"acme", nil},
+	} {
+		caller, refusal := v.Verify(t.Context(), r.es.token(t, nil, claims{"orgs": test.orgs}))
+		if refusal != nil || !cmp.Equal(caller.Tenants, test.want) {
+			t.Errorf("%v: %+v", test.orgs, caller)
+		}
+	}
+}
+
 func TestSubjectElsewhere(t *testing.T) {
 	t.Parallel()
 	r, i := ring(), issuer()
@@ -359,6 +383,9 @@ func TestSubjectElsewhere(t *testing.T) {
 	v := running(t, newIDP(r.all()...), i)
 	if caller, refusal := v.Verify(t.Context(), r.es.token(t, nil, nil)); refusal != nil || caller.Subject != "portal" {
 		t.Errorf("%+v, %v", caller, refusal)
+	}
+	if got := refusedBy(t, v, r.es.token(t, nil, claims{"sub": ""})); got != "subject" {
+		t.Errorf("a token without a sub, whatever is taken for the subject: refused by %q", got)
 	}
 	i.Claims.Subject = path("act.sub")
 	if got := refusedBy(t, running(t, newIDP(r.all()...), i), r.es.token(t, nil, nil)); got != "subject" {

@@ -161,7 +161,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*gateway.Caller, *
 }
 
 // holds tells whether a verdict is still one: the token has not expired, and the
-// issuer has not changed its keys.
+// issuer has not changed its keys. What is kept ends with the token as well, by a
+// clock that does not see when somebody sets the time.
 func (v verdict) holds(now time.Time) bool {
 	return now.Before(v.ends) && v.issuer.keys.set.Load() == v.set
 }

@@ -27,6 +27,11 @@ LINT     := $(LINT_DIR)/golangci-lint
 SYSTEMS_IN := cmd/muster/testdata/systems
 SYSTEMS    := $(foreach mod,$(wildcard $(SYSTEMS_IN)/*/go.mod),$(TOOLS)/$(notdir $(patsubst %/,%,$(dir $(mod))))-$(shell awk '$$1 == "require" && NF == 3 { print $$3 }' $(mod)))
 
+# An issuer of callers' tokens, of packages for Node.js that a lock pins; cmd/muster/callers_test.go
+# reads the same package.json.
+ISSUER_IN := $(SYSTEMS_IN)/oidc-provider
+ISSUER    := $(TOOLS)/oidc-provider-$(shell sed -n 's/.*"oidc-provider": "\(.*\)".*/\1/p' $(ISSUER_IN)/package.json)
+
 # A vendor's quirks live in its YAML; Go code that names a vendor has begun to special-case it.
 VENDORS := aveva|itwin|bentley|kobil|numium|vmware|\<csp\>
 
@@ -48,6 +53,7 @@ test: prerequisites vet lint ## Install what is missing, vet, lint, then every t
 	@for system in $(SYSTEMS); do \
 		[ -x "$$system" ] || echo "NOT TESTED against $${system##*/}: it is not there. \`make systems\` builds it (a minute or two, once)."; \
 	done
+	@[ -d "$(ISSUER)/node_modules" ] || echo "NOT TESTED against $(notdir $(ISSUER)): it is not there. \`make systems\` installs it, where there is Node.js with npm."
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		echo "NOT TESTED against PostgreSQL: initdb is not there. On Debian: sudo apt-get install postgresql"
 	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) $(PKG)
@@ -69,12 +75,23 @@ $(LINT): | go-version
 		go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 .PHONY: systems
-systems: $(SYSTEMS) ## Build the real systems that tests ask, outside of the checkout
+systems: $(SYSTEMS) issuer ## Build the real systems that tests ask, outside of the checkout
 
 $(SYSTEMS): $(TOOLS)/%: | prerequisites
 	@echo "Building $* into $(TOOLS): a minute or two, once."
 	@module=$(SYSTEMS_IN)/$(firstword $(subst -v, ,$*)); \
 	GOFLAGS= CGO_ENABLED=1 go build -C $$module -trimpath -tags sqlite -ldflags '-s -w' -o $@ $$(awk '/^tool / { print $$2 }' $$module/go.mod)
+
+# Whoever has no Node.js tests the rest, and is told.
+.PHONY: issuer
+issuer:
+	@if [ -d "$(ISSUER)/node_modules" ]; then exit 0; fi; \
+	if ! command -v npm >/dev/null; then echo "$(notdir $(ISSUER)) is not installed: it needs Node.js with npm."; exit 0; fi; \
+	echo "Installing $(notdir $(ISSUER)) into $(TOOLS): some seconds, once."; \
+	rm -rf "$(ISSUER).new" && mkdir -p "$(ISSUER).new" && \
+	cp $(ISSUER_IN)/package.json $(ISSUER_IN)/package-lock.json "$(ISSUER).new" && \
+	npm ci --prefix "$(ISSUER).new" --ignore-scripts --no-audit --no-fund --silent && \
+	rm -rf "$(ISSUER)" && mv "$(ISSUER).new" "$(ISSUER)"
 
 .PHONY: bench
 bench: go-version ## Benchmarks with allocations (BENCH=pattern COUNT=runs)

@@ -8,8 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -159,6 +164,90 @@ func TestCallers(t *testing.T) {
 		t.Errorf("without callers: %s", r.Text)
 	}
 	d.never("", "subject-CANARY", i.token(t, nil)[:36])
+}
+
+// newRealIssuer runs an oidc-provider, an OpenID certified one. A hangup gives it another
+// key in place of the one it has.
+func newRealIssuer(t *testing.T) *system {
+	t.Helper()
+	from := filepath.Join(systems, "oidc-provider")
+	pinned, err := os.ReadFile(filepath.Join(from, "package.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`"oidc-provider": "([^"]+)"`).FindSubmatch(pinned)
+	if version == nil {
+		t.Fatal("package.json pins nothing")
+	}
+	modules := filepath.Join(toolsFolder(t), "oidc-provider-"+string(version[1]), "node_modules")
+	node, missing := exec.LookPath("node")
+	if _, err := os.Stat(modules); err != nil || missing != nil {
+		t.Skipf("NOT TESTED against oidc-provider %s: it is not there. `make systems` installs it, where there is Node.js with npm.", version[1])
+	}
+	port := freePort(t)
+	s := &system{t: t, program: node, folder: t.TempDir(), base: "http://127.0.0.1:" + port, health: "/.well-known/openid-configuration"}
+	s.log, s.args = filepath.Join(s.folder, "log"), []string{"server.mjs", port, "s3cret"}
+	fill(t, s.folder, map[string]string{"server.mjs": "oidc-provider/server.mjs", "package.json": "oidc-provider/package.json"})
+	if err := os.Symlink(modules, filepath.Join(s.folder, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+// TestCallersOfARealIssuer: tokens as an issuer makes them are believed, those of a new
+// key at once, and both while it is gone.
+func TestCallersOfARealIssuer(t *testing.T) {
+	t.Parallel()
+	s := newRealIssuer(t)
+	d := newDeployment(t, fmt.Sprintf(callersOf, strings.TrimPrefix(s.base, "http://"), s.base))
+	d.until("ready", func() bool { return d.ask(http.MethodGet, "http://"+d.Address+"/readyz", "").Status == 200 })
+	token := func() string {
+		request, err := http.NewRequest(http.MethodPost, s.base+"/token", strings.NewReader("grant_type=client_credentials&scope=profile.basic"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("portal", "s3cret")
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		response, err := d.http.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		var told struct {
+			Token string `json:"access_token"`
+		}
+		if err := json.NewDecoder(response.Body).Decode(&told); err != nil || told.Token == "" {
+			t.Fatalf("no token: %d, %v", response.StatusCode, err)
+		}
+		return told.Token
+	}
+	ask := func(token string) int { return d.look("", "Authorization", "Bearer "+token).Status }
+	first := token()
+	if got := ask(first); got != 200 {
+		t.Errorf("a token: status %d", got)
+	}
+	if got := ask(first[:len(first)-1]); got != 401 {
+		t.Errorf("less than a token: status %d", got)
+	}
+	if err := s.process.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	header := func(token string) string { return token[:strings.IndexByte(token, '.')] }
+	second := ""
+	d.until("a token of another key", func() bool { second = token(); return header(second) != header(first) })
+	if got := ask(second); got != 200 {
+		t.Errorf("a token of a new key: status %d", got)
+	}
+	if got := ask(first); got != 401 {
+		t.Errorf("a token of a key that was taken back, once that is known: status %d", got)
+	}
+	s.stop()
+	if got := ask(second); got != 200 {
+		t.Errorf("while the issuer is gone: status %d", got)
+	}
+	d.never("", first, second)
 }
 
 // BenchmarkCallers asks for somebody whom the cache knows, in the same run without

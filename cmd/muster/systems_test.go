@@ -53,6 +53,16 @@ func systemProgram(t *testing.T, name string) string {
 	if pinned == nil {
 		t.Fatalf("%s/go.mod pins nothing", name)
 	}
+	program := filepath.Join(toolsFolder(t), name+"-"+string(pinned[1]))
+	if _, err := os.Stat(program); err != nil {
+		t.Skipf("NOT TESTED against %s %s: it is not there. `make systems` builds it (a minute or two, once).", name, pinned[1])
+	}
+	return program
+}
+
+// toolsFolder is where `make systems` puts what it makes.
+func toolsFolder(t *testing.T) string {
+	t.Helper()
 	cache := os.Getenv("XDG_CACHE_HOME")
 	if cache == "" {
 		home, err := os.UserHomeDir()
@@ -61,11 +71,7 @@ func systemProgram(t *testing.T, name string) string {
 		}
 		cache = filepath.Join(home, ".cache")
 	}
-	program := filepath.Join(cache, "muster-tools", name+"-"+string(pinned[1]))
-	if _, err := os.Stat(program); err != nil {
-		t.Skipf("NOT TESTED against %s %s: it is not there. `make systems` builds it (a minute or two, once).", name, pinned[1])
-	}
-	return program
+	return filepath.Join(cache, "muster-tools")
 }
 
 // freePort is a port below those that systems give to outgoing connections, so

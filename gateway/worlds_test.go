@@ -800,7 +800,7 @@ func TestOneAnswer(t *testing.T) {
 				continue
 			}
 			chosen++
-			for run := range uint64(runs) {
+			for run := uint64(1); run < runs; run++ {
 				if now, _ := answered(t, g, number, run); now != first {
 					t.Fatalf("world %d, run %d (-first +now):\n%s\n%s", number, run, cmp.Diff(first, now), draw(number))
 				}

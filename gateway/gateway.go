@@ -104,6 +104,9 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	if chain.id == "" {
+		chain.id = g.idOf(ctx, asked.tenant, slots)
+	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)

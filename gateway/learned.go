@@ -61,6 +61,27 @@ func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, 
 	return known, hit.Value.id
 }
 
+// idOf is the opaque id that a person has from an earlier lookup which came by another
+// way, and met a record that this one has met. An address or a user name that both met
+// is no proof of that: those are lent.
+func (g *Gateway) idOf(ctx context.Context, t *Tenant, slots []slot) string {
+	for i := range slots {
+		if slots[i].outcome != OK && slots[i].outcome != Partial {
+			continue
+		}
+		for _, k := range slots[i].said {
+			if several(k.kind) {
+				continue
+			}
+			hit, err := g.links.Get(ctx, groupKey(t.Name, k.kind, k.value), cache.Want{OnlyIfCached: true}, nil)
+			if err == nil && hit.Value.id != "" {
+				return hit.Value.id
+			}
+		}
+	}
+	return ""
+}
+
 // learn keeps what this lookup has found out, if that is more or other than what
 // was known. What was asked with the caller's own credential is for that caller
 // alone, and not learned.

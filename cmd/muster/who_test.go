@@ -20,7 +20,7 @@ import (
 // whose identifier it is not.
 func TestNobodyIsTakenForAnother(t *testing.T) {
 	t.Parallel()
-	s := newSearchable(t)
+	s := newSearchable(t, 0)
 	g, err := gateway.New(s.live, gateway.Options{CacheBytes: 16 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: noop.NewMeterProvider().Meter("")})
 	if err != nil {
 		t.Fatal(err)

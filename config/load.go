@@ -559,7 +559,7 @@ func (f *File) bind(s *source) *adapters.Source {
 // file before, when not nil, a source that is the same keeps its breaker, its
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
-	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves}
+	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves, LinksFor: f.dynamic.learned}
 	switch {
 	case f.links != nil:
 		live.Links = f.links

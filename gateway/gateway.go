@@ -105,7 +105,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
 	if chain.id == "" {
-		chain.id = g.idOf(ctx, asked.tenant, slots)
+		chain.id = g.idOf(ctx, live, asked.tenant, slots)
 	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)

@@ -6,7 +6,6 @@ import (
 	"encoding/base32"
 	"slices"
 	"strings"
-	"time"
 
 	"muster/cache"
 	"muster/normalize"
@@ -30,9 +29,6 @@ type link struct {
 	source, hash string
 }
 
-// learnedFor is how long links are kept that no source has said again.
-const learnedFor = 24 * time.Hour
-
 func groupCost(g group) int64 {
 	size := int64(len(g.id))
 	for _, l := range g.links {
@@ -48,6 +44,9 @@ func groupKey(tenant, kind, value string) cache.Key {
 // recall is what is known of the person by an identifier from earlier lookups: the
 // claims, each of its source as it is configured now, and the group's id.
 func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, id string) {
+	if l.LinksFor == 0 { // though some may be left of a configuration before
+		return nil, ""
+	}
 	hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, a.kind, a.value), cache.Want{OnlyIfCached: true}, nil)
 	if err != nil {
 		return nil, ""
@@ -64,7 +63,10 @@ func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, 
 // idOf is the opaque id that a person has from an earlier lookup which came by another
 // way, and met a record that this one has met. An address or a user name that both met
 // is no proof of that: those are lent.
-func (g *Gateway) idOf(ctx context.Context, t *Tenant, slots []slot) string {
+func (g *Gateway) idOf(ctx context.Context, l *Live, t *Tenant, slots []slot) string {
+	if l.LinksFor == 0 {
+		return ""
+	}
 	for i := range slots {
 		if slots[i].outcome != OK && slots[i].outcome != Partial {
 			continue
@@ -101,12 +103,12 @@ func (g *Gateway) learn(c *chain, slots []slot, id string) {
 			found.links = append(found.links, link{k.kind, k.value, k.trust, c.steps[k.source].source.Name, c.steps[k.source].source.Hash})
 		}
 	}
-	if len(found.links) == 0 || c.knew(found) {
+	if c.live.LinksFor == 0 || len(found.links) == 0 || c.knew(found) {
 		return
 	}
 	for _, k := range append([]link{{kind: c.asked.kind, value: c.asked.value}}, found.links...) {
 		if k.kind != kindUsername || k.value == c.asked.value { // another system's user names are not the tenant's
-			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: learnedFor})
+			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: c.live.LinksFor})
 		}
 	}
 }

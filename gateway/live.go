@@ -18,6 +18,10 @@ type Live struct {
 	Links   Links
 	Budget  time.Duration // for a whole lookup
 	Waves   int           // how far a chain of identifiers is followed; 0 and 1 not at all
+
+	// LinksFor is how long it is kept what sources have said of who is who; 0 for not
+	// at all.
+	LinksFor time.Duration
 }
 
 // Tenant is a customer of the gateway and what the upstreams call it.

@@ -179,3 +179,36 @@ func TestTwoPeopleAreNeverOne(t *testing.T) {
 		t.Errorf("%d calls: a record that contradicts is kept", calls.Load())
 	}
 }
+
+// TestHowLongLinksAreKept: as long as the configuration says, counted from when a source
+// said so; with 0 nothing is learned, and what an earlier configuration has learned is
+// not used.
+func TestHowLongLinksAreKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+		configured := func(links time.Duration) *gateway.Live {
+			l := people(slow(knows("", "directory", "7")), slow(knows("Jane", "self", "7", "hr", "42")), slow(knows("Jane Doe", "self", "42")))
+			for i := range l.Sources { // nothing is kept but the links
+				l.Sources[i].Keep = adapters.Lifetimes{}
+			}
+			l.LinksFor = links
+			return l
+		}
+		g := open(t, configured(10*time.Minute))
+		takes := func(what string, want time.Duration) {
+			t.Helper()
+			begin := time.Now()
+			ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			expect(t, what, time.Since(begin), want)
+		}
+		takes("cold", 300*time.Millisecond)
+		time.Sleep(8 * time.Minute) // the jitter takes up to a tenth off
+		takes("within the time", 100*time.Millisecond)
+		time.Sleep(3 * time.Minute)
+		takes("after the time", 300*time.Millisecond)
+		g.Swap(configured(0))
+		takes("switched off, with some left", 300*time.Millisecond)
+		takes("switched off", 300*time.Millisecond)
+	})
+}

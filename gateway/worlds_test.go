@@ -250,7 +250,7 @@ func (p *puzzle) Find(context.Context, string, string, string) (map[string]strin
 func (p *puzzle) live(tenant string) *gateway.Live {
 	l := &gateway.Live{
 		Tenants: map[string]*gateway.Tenant{tenant: {Name: tenant}}, Accept: []string{p.kind},
-		Links: p, Budget: time.Second, Waves: p.waves,
+		Links: p, Budget: time.Second, Waves: p.waves, LinksFor: time.Hour,
 	}
 	for _, s := range p.parties {
 		source := &gateway.Source{

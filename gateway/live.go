@@ -114,6 +114,11 @@ func (s *Source) ownKinds(kinds []string) []string {
 	return named
 }
 
+// takes tells whether the source can be asked with a kind of identifier.
+func (s *Source) takes(kind string) bool {
+	return slices.ContainsFunc(s.Upstream.Needs(), func(set []string) bool { return slices.Contains(s.ownKinds(set), kind) })
+}
+
 // members are what the source can give of a profile, identifiers included.
 func (s *Source) members() []string {
 	members := s.Upstream.Members()

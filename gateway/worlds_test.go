@@ -316,8 +316,8 @@ type fate struct {
 	wave    int
 	called  bool
 	hanging bool
-	broken  bool // whoever waited for it waits in vain
-	record  bool
+	broken  bool     // whoever waited for it waits in vain
+	hidden  []string // of its identifiers
 	trust   int
 	lent    bool
 }
@@ -577,7 +577,6 @@ func (e *evaluator) ask(i int, with map[string]word) {
 		f.outcome, f.kind, f.broken = "failed", "mismatch", true
 		return
 	}
-	f.record = true
 	for kind, w := range with {
 		f.lent = f.lent || w.by >= 0 && (kind == "email" || e.fates[w.by].lent)
 	}
@@ -645,27 +644,80 @@ func (e *evaluator) end() {
 	}
 }
 
-// judge takes the records one by one, the most trusted first, and throws out those
-// that do not fit what has been taken.
+// judge throws out the records that do not fit, until all do; and with each the one that
+// named it, if that was found by an address which another source had said. What such a
+// one has named and nobody has seen is not shown.
 func (e *evaluator) judge() {
+	for {
+		out := e.unfitting()
+		if len(out) == 0 {
+			break
+		}
+		for _, i := range out {
+			for _, by := range e.namedBy(i) {
+				out = append(out, by)
+			}
+		}
+		for _, i := range out {
+			e.fates[i].outcome, e.fates[i].kind = "failed", "mismatch"
+		}
+	}
+	for i, f := range e.fates {
+		for _, what := range e.parties[i].says {
+			if f.lent && what.kind != "email" && e.unseen(i, what) {
+				f.hidden = append(f.hidden, what.kind+"="+what.value)
+			}
+		}
+	}
+}
+
+// unseen: there are those who could be asked by a key, and none has a record of it.
+func (e *evaluator) unseen(by int, key saying) bool {
+	could, seen := false, e.fromTheStart(key.kind)
+	for i, s := range e.parties {
+		if s.barred || !e.usable(key.kind, by, i) || !slices.ContainsFunc(s.lookups, func(set []string) bool { return slices.Contains(set, key.kind) }) {
+			continue
+		}
+		could = true
+		seen = seen || e.fates[i].outcome == "ok" && (e.fates[i].with[key.kind].value == key.value ||
+			slices.ContainsFunc(s.says, func(other saying) bool { return other.kind == key.kind && other.value == key.value }))
+	}
+	return could && !seen
+}
+
+// namedBy are those who still stand and have said, by no more than a lent address, under
+// which key a source has the person.
+func (e *evaluator) namedBy(i int) (all []int) {
+	for kind, w := range e.fates[i].with {
+		if w.by >= 0 && kind != "email" && e.fates[w.by].lent && e.fates[w.by].outcome == "ok" {
+			all = append(all, w.by)
+		}
+	}
+	return all
+}
+
+// unfitting takes the records one by one, the most trusted first, and finds those that
+// do not fit what has been taken.
+func (e *evaluator) unfitting() (out []int) {
 	taken := map[string][]string{}
 	for kind, words := range e.words {
 		if words[0].by < 0 {
 			taken[kind] = []string{words[0].value}
 		}
 	}
+	done := map[int]bool{}
 	for {
 		next := -1
 		for i, f := range e.fates {
-			if f.record && (next < 0 || f.trust > e.fates[next].trust || f.trust == e.fates[next].trust && f.wave < e.fates[next].wave) {
+			if f.outcome == "ok" && !done[i] && (next < 0 || f.trust > e.fates[next].trust || f.trust == e.fates[next].trust && f.wave < e.fates[next].wave) {
 				next = i
 			}
 		}
 		if next < 0 {
-			return
+			return out
 		}
 		f := e.fates[next]
-		f.record = false
+		done[next] = true
 		good := true
 		for kind, w := range f.with {
 			good = good && slices.Contains(taken[kind], w.value)
@@ -680,7 +732,7 @@ func (e *evaluator) judge() {
 			}
 		}
 		if !good {
-			f.outcome, f.kind = "failed", "mismatch"
+			out = append(out, next)
 			continue
 		}
 		for _, what := range e.parties[next].says {
@@ -723,7 +775,9 @@ func (e *evaluator) tell() []string {
 		}
 		for _, what := range s.says {
 			own = own || what.kind == s.name
-			ids = append(ids, fmt.Sprintf("%s %s=%s", s.name, what.kind, what.value))
+			if !slices.Contains(f.hidden, what.kind+"="+what.value) {
+				ids = append(ids, fmt.Sprintf("%s %s=%s", s.name, what.kind, what.value))
+			}
 		}
 	}
 	for kind, value := range e.links {

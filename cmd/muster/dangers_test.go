@@ -39,7 +39,7 @@ type searchable struct {
 	sources map[string]*gateway.Source
 }
 
-func newSearchable(t *testing.T, people int) *searchable {
+func newSearchable(t *testing.T, people int, more ...string) *searchable {
 	t.Helper()
 	s := &searchable{Simulation: simulator.New(1, simulator.WithPeople(people)), t: t, sources: map[string]*gateway.Source{}}
 	upstreams, err := s.Start(context.WithoutCancel(t.Context()))
@@ -51,7 +51,7 @@ func newSearchable(t *testing.T, people int) *searchable {
 	if err := writeLinks(filepath.Join(folder, "links.csv"), nil); err != nil {
 		t.Fatal(err)
 	}
-	with := strings.Replace(demoGateway, "\nmerge:\n", itwinSearch+"\nmerge:\n", 1)
+	with := strings.Replace(demoGateway, "\nmerge:\n", itwinSearch+"\nmerge:\n", 1) + strings.Join(more, "\n")
 	var content bytes.Buffer
 	err = template.Must(template.New("gateway.yaml").Parse(with)).Execute(&content, map[string]any{
 		"Address": "127.0.0.1:0", "Admin": "127.0.0.1:0",

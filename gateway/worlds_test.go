@@ -654,9 +654,7 @@ func (e *evaluator) judge() {
 			break
 		}
 		for _, i := range out {
-			for _, by := range e.namedBy(i) {
-				out = append(out, by)
-			}
+			out = append(out, e.namedBy(i)...)
 		}
 		for _, i := range out {
 			e.fates[i].outcome, e.fates[i].kind = "failed", "mismatch"

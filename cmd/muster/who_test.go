@@ -19,7 +19,7 @@ import (
 	"muster/gateway"
 )
 
-var lookups = flag.Int("lookups", 5_000, "how many lookups hunt for somebody else's data")
+var lookups = flag.Int("lookups", 20_000, "how many lookups hunt for somebody else's data")
 
 // TestNobodyIsTakenForAnother looks up everybody who is dangerous by everything that
 // is theirs, and by every address that is at them, through the five systems and the
@@ -145,7 +145,7 @@ func (h *hunt) ask(t *testing.T, by *sought, want cache.Want) bool {
 }
 
 // breakThings lets systems fail for everybody or for one, in another way every few
-// milliseconds. Left out is what only takes time (hang, latency), what keeps a system
+// milliseconds. Left out is what only takes time (hang, latency, huge), what keeps a system
 // from being asked at all, and another's claims in the place of somebody's from the one
 // system whose claims name nobody: that cannot be seen (TestFaults).
 func (h *hunt) breakThings(t *testing.T, r *rand.Rand, done <-chan struct{}) {
@@ -163,7 +163,7 @@ func (h *hunt) breakThings(t *testing.T, r *rand.Rand, done <-chan struct{}) {
 			fault.Person = dangerous[r.IntN(len(dangerous))].IDs[vendor]
 		}
 		switch fault.Kind {
-		case "hang", "latency", "429", "429-date", "limit-exceeded":
+		case "hang", "latency", "huge", "429", "429-date", "limit-exceeded":
 			continue
 		case "wrong-person":
 			if vendor == "aveva" {

@@ -107,14 +107,15 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	var explanation *Explanation
 	if q.Explain {
-		asked.explanation = chain.explain(slots, asked.fields)
+		explanation = chain.explain(slots, asked.fields)
 	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
-	answer.Explain = asked.explanation
+	answer.Explain = explanation
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}

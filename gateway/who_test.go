@@ -54,20 +54,26 @@ func people(resolver, directory, hr answer) *gateway.Live {
 	return l
 }
 
+// slowly are people whose sources take 100 ms each, and of whom nothing is kept but
+// the links.
+func slowly() *gateway.Live {
+	slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+	l := people(
+		slow(knows("", "directory", "7")),
+		slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
+		slow(knows("Jane Doe", "self", "42")))
+	for i := range l.Sources {
+		l.Sources[i].Keep = adapters.Lifetimes{}
+	}
+	return l
+}
+
 // TestOneIdentifierIsEnough: whatever identifier leads to the person, the data and
 // the id are the same, and the second lookup asks all at once.
 func TestOneIdentifierIsEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
-		l := people(
-			slow(knows("", "directory", "7")),
-			slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
-			slow(knows("Jane Doe", "self", "42")))
-		for i := range l.Sources { // nothing is kept but the links
-			l.Sources[i].Keep = adapters.Lifetimes{}
-		}
-		g := open(t, l)
+		g := open(t, slowly())
 		timed := func(user string) (gateway.Answer, time.Duration) {
 			begin := time.Now()
 			a := ask(t, g, gateway.Query{User: user})
@@ -101,15 +107,7 @@ func TestLearnedLinksAreKeptForTheirTime(t *testing.T) {
 		{0, 0, 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			slow := func(a answer) answer { return after(100*time.Millisecond, a) }
-			l := people(
-				slow(knows("", "directory", "7")),
-				slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
-				slow(knows("Jane Doe", "self", "42")))
-			for i := range l.Sources {
-				l.Sources[i].Keep = adapters.Lifetimes{}
-			}
-			g := openWith(t, l, gateway.Options{
+			g := openWith(t, slowly(), gateway.Options{
 				CacheBytes: 1 << 20, LearnedFor: test.keep,
 				Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter(""),
 			})

@@ -107,10 +107,15 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if chain.id == "" {
 		chain.id = g.idOf(ctx, live, asked.tenant, slots)
 	}
+	var explanation *Explanation
+	if q.Explain {
+		explanation = chain.explain(slots, asked.fields)
+	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
+	answer.Explain = explanation
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}

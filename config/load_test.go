@@ -84,7 +84,7 @@ func TestExample(t *testing.T) {
 	check("static", config.Static{
 		Listen:     config.Listen{Address: "127.0.0.1:8080", Admin: "127.0.0.1:9090", Origins: []string{"https://app.example.com", "http://localhost:3000"}},
 		Telemetry:  config.Telemetry{OTLP: "http://otel-collector:4318", Sample: 0.1},
-		CacheBytes: 64 << 20, LearnedFor: 24 * time.Hour,
+		CacheBytes: 64 << 20,
 	}, file.Static)
 	check("tenants", map[string]*gateway.Tenant{
 		"acme": {
@@ -96,6 +96,7 @@ func TestExample(t *testing.T) {
 	}, l.Tenants)
 	check("accept", []string{"username", "email", "oid", "aveva", "itwin", "numium", "csp"}, l.Accept)
 	check("budget", 2500*time.Millisecond, l.Budget)
+	check("learned links", 90*time.Minute, l.LinksFor)
 	check("rules", normalize.Rules{
 		Order: []string{"numium", "csp", "kobil", "aveva", "itwin", "shift", "slack"}, // those left out stand behind, as configured
 		Fields: map[string]normalize.FieldRule{
@@ -160,7 +161,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Static{
 		Listen:     config.Listen{Address: "127.0.0.1:8080", Admin: "127.0.0.1:9090"},
 		Telemetry:  config.Telemetry{Sample: 1},
-		CacheBytes: 256 << 20, LearnedFor: 24 * time.Hour,
+		CacheBytes: 256 << 20,
 	}
 	if diff := cmp.Diff(want, file.Static); diff != "" {
 		t.Errorf("static (-want +got):\n%s", diff)
@@ -174,6 +175,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if l.Budget != 3*time.Second || l.Links != nil {
 		t.Errorf("budget %v, links %v", l.Budget, l.Links)
+	}
+	if l.LinksFor != 24*time.Hour {
+		t.Errorf("learned links are kept for %v", l.LinksFor)
 	}
 	if got := l.Sources[0].Upstream.(*adapters.Source).Limits(); got != adapters.DefaultLimits() {
 		t.Errorf("limits %+v", got)

@@ -50,13 +50,10 @@ func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
 	e := &Explanation{Sources: make([]ExplainedSource, len(slots)), Identifiers: []ExplainedIdentifier{}}
 	for i := range slots {
 		s := &slots[i]
-		x := ExplainedSource{Source: s.source.Name, Outcome: s.outcome, Needs: s.needs, From: s.from}
+		x := ExplainedSource{Source: s.source.Name, Outcome: s.outcome, Needs: s.needs, From: s.from, Breaker: s.source.Breaker()}
 		if s.from != "" {
 			took := s.took.Milliseconds()
 			x.Took, x.Wave, x.Asked = &took, s.wave, s.source.ownKinds(s.used)
-		}
-		if s.source.Breaker != nil {
-			x.Breaker = s.source.Breaker()
 		}
 		if s.outcome == OK || s.outcome == Partial {
 			x.Gave, x.Trust = given(s.reply.Record.Profile, seen), s.trust.String()

@@ -170,7 +170,7 @@ func live(sources ...*gateway.Source) *gateway.Live {
 		},
 		Accept: []string{"username", "email", "badge"},
 		Budget: time.Second,
-		Waves:  3,
+		Waves:  3, LinksFor: 24 * time.Hour,
 	}
 	for _, s := range sources {
 		l.Rules.Order = append(l.Rules.Order, s.Name)
@@ -182,7 +182,6 @@ func live(sources ...*gateway.Source) *gateway.Live {
 func open(t testing.TB, l *gateway.Live) *gateway.Gateway {
 	t.Helper()
 	return openWith(t, l, gateway.Options{
-		LearnedFor: 24 * time.Hour,
 		CacheBytes: 4 << 20,
 		Tracer:     tracenoop.NewTracerProvider().Tracer(""),
 		Meter:      metricnoop.NewMeterProvider().Meter(""),

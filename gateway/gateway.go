@@ -19,7 +19,6 @@ import (
 // Options are what a gateway needs besides a configuration.
 type Options struct {
 	CacheBytes int64
-	LearnedFor time.Duration // how long links are kept that no source has said again; 0: none are learned
 	Tracer     trace.Tracer
 	Meter      metric.Meter
 }
@@ -30,8 +29,6 @@ type Gateway struct {
 	cache *cache.Cache[kept]
 	links *cache.Cache[group] // that were learned
 	tel   *telemetry
-
-	learnedFor time.Duration
 }
 
 // New makes a gateway that answers by the configuration.
@@ -51,7 +48,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, links: links, learnedFor: o.LearnedFor}
+	g := &Gateway{cache: records, links: links}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
@@ -107,14 +104,18 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	if chain.id == "" {
+		chain.id = g.idOf(ctx, live, asked.tenant, slots)
+	}
+	var explanation *Explanation
 	if q.Explain {
-		asked.explanation = chain.explain(slots, asked.fields)
+		explanation = chain.explain(slots, asked.fields)
 	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
-	answer.Explain = asked.explanation
+	answer.Explain = explanation
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}

@@ -44,6 +44,9 @@ func groupKey(tenant, kind, value string) cache.Key {
 // recall is what is known of the person by an identifier from earlier lookups: the
 // claims, each of its source as it is configured now, and the group's id.
 func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, id string) {
+	if l.LinksFor == 0 { // though some may be left of a configuration before
+		return nil, ""
+	}
 	hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, a.kind, a.value), cache.Want{OnlyIfCached: true}, nil)
 	if err != nil {
 		return nil, ""
@@ -55,6 +58,30 @@ func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, 
 		}
 	}
 	return known, hit.Value.id
+}
+
+// idOf is the opaque id that a person has from an earlier lookup which came by another
+// way, and met a record that this one has met. An address or a user name that both met
+// is no proof of that: those are lent.
+func (g *Gateway) idOf(ctx context.Context, l *Live, t *Tenant, slots []slot) string {
+	if l.LinksFor == 0 {
+		return ""
+	}
+	for i := range slots {
+		if slots[i].outcome != OK && slots[i].outcome != Partial {
+			continue
+		}
+		for _, k := range slots[i].said {
+			if several(k.kind) {
+				continue
+			}
+			hit, err := g.links.Get(ctx, groupKey(t.Name, k.kind, k.value), cache.Want{OnlyIfCached: true}, nil)
+			if err == nil && hit.Value.id != "" {
+				return hit.Value.id
+			}
+		}
+	}
+	return ""
 }
 
 // learn keeps what this lookup has found out, if that is more or other than what
@@ -76,12 +103,12 @@ func (g *Gateway) learn(c *chain, slots []slot, id string) {
 			found.links = append(found.links, link{k.kind, k.value, k.trust, c.steps[k.source].source.Name, c.steps[k.source].source.Hash})
 		}
 	}
-	if len(found.links) == 0 || c.knew(found) {
+	if c.live.LinksFor == 0 || len(found.links) == 0 || c.knew(found) {
 		return
 	}
 	for _, k := range append([]link{{kind: c.asked.kind, value: c.asked.value}}, found.links...) {
 		if k.kind != kindUsername || k.value == c.asked.value { // another system's user names are not the tenant's
-			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: g.learnedFor})
+			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: c.live.LinksFor})
 		}
 	}
 }

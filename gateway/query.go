@@ -44,10 +44,6 @@ func badRequest(resolution, reason string, args ...any) *RequestError {
 	return &RequestError{Status: http.StatusBadRequest, Title: "Bad request.", Reason: fmt.Sprintf(reason, args...), Resolution: resolution}
 }
 
-// maxIdentifier bounds an identifier's length in bytes: an e-mail address has
-// at most 254 (RFC 5321), and nobody's own key is longer than this.
-const maxIdentifier = 512
-
 // ParseUser splits a {user} at its first colon. A text without one is of the
 // default kind. The value comes back in its canonical form.
 func ParseUser(text string, accept []string, defaultKind string) (kind, value string, err *RequestError) {
@@ -66,20 +62,20 @@ func ParseUser(text string, accept []string, defaultKind string) (kind, value st
 		return "", "", badRequest("Percent-encode the identifier as UTF-8.", "The identifier is not UTF-8 text.")
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return "", "", badRequest("Remove them.", "The identifier has control characters.")
-	case len(value) > maxIdentifier:
+	case len(value) > normalize.MaxIdentifier:
 		return "", "", tooLong()
 	}
 	switch value = normalize.CanonicalID(kind, value); {
 	case value == "":
 		return "", "", badRequest("Write KIND:VALUE, for example email:jane@acme.example.", "The identifier is empty.")
-	case len(value) > maxIdentifier: // NFC and IDNA can make it longer
+	case len(value) > normalize.MaxIdentifier: // NFC and IDNA can make it longer
 		return "", "", tooLong()
 	}
 	return kind, value, nil
 }
 
 func tooLong() *RequestError {
-	return badRequest(fmt.Sprintf("Use at most %d bytes.", maxIdentifier), "The identifier is too long.")
+	return badRequest(fmt.Sprintf("Use at most %d bytes.", normalize.MaxIdentifier), "The identifier is too long.")
 }
 
 // asked is a query that has been checked against a configuration.
@@ -91,8 +87,6 @@ type asked struct {
 	only   []string             // sources; nil for all
 	caller *Caller              // nil where nobody is known
 	id     string               // of the person, once that is known
-
-	explanation *Explanation // where it was asked for
 
 	linksDown bool // the operator's links, which may know better, could not be asked
 }

@@ -39,7 +39,6 @@ func watch(t *testing.T, l *gateway.Live) *watched {
 	t.Helper()
 	w := &watched{t: t, spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
 	w.Gateway = openWith(t, l, gateway.Options{
-		LearnedFor: 24 * time.Hour,
 		CacheBytes: 1 << 20,
 		Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)).Tracer("muster/gateway"),
 		Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.reader)).Meter("muster/gateway"),

@@ -10,9 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
 	"muster/adapters"
 	"muster/gateway"
 	"muster/normalize"
@@ -54,20 +51,26 @@ func people(resolver, directory, hr answer) *gateway.Live {
 	return l
 }
 
+// slowly are people whose sources take 100 ms each, and of whom nothing is kept but
+// the links.
+func slowly() *gateway.Live {
+	slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+	l := people(
+		slow(knows("", "directory", "7")),
+		slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
+		slow(knows("Jane Doe", "self", "42")))
+	for i := range l.Sources {
+		l.Sources[i].Keep = adapters.Lifetimes{}
+	}
+	return l
+}
+
 // TestOneIdentifierIsEnough: whatever identifier leads to the person, the data and
 // the id are the same, and the second lookup asks all at once.
 func TestOneIdentifierIsEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
-		l := people(
-			slow(knows("", "directory", "7")),
-			slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
-			slow(knows("Jane Doe", "self", "42")))
-		for i := range l.Sources { // nothing is kept but the links
-			l.Sources[i].Keep = adapters.Lifetimes{}
-		}
-		g := open(t, l)
+		g := open(t, slowly())
 		timed := func(user string) (gateway.Answer, time.Duration) {
 			begin := time.Now()
 			a := ask(t, g, gateway.Query{User: user})
@@ -86,40 +89,6 @@ func TestOneIdentifierIsEnough(t *testing.T) {
 			expect(t, user+" name", warm.Data.DisplayName, cold.Data.DisplayName)
 		}
 	})
-}
-
-// TestLearnedLinksAreKeptForTheirTime, counted from when a source said them last,
-// and not at all where none are to be learned.
-func TestLearnedLinksAreKeptForTheirTime(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		keep, later time.Duration
-		waves       int
-	}{
-		{time.Hour, 50 * time.Minute, 1}, // a cache may shorten a lifetime by a tenth
-		{time.Hour, time.Hour, 3},
-		{0, 0, 3},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			slow := func(a answer) answer { return after(100*time.Millisecond, a) }
-			l := people(
-				slow(knows("", "directory", "7")),
-				slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
-				slow(knows("Jane Doe", "self", "42")))
-			for i := range l.Sources {
-				l.Sources[i].Keep = adapters.Lifetimes{}
-			}
-			g := openWith(t, l, gateway.Options{
-				CacheBytes: 1 << 20, LearnedFor: test.keep,
-				Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter(""),
-			})
-			ask(t, g, gateway.Query{User: "email:jane@x.example"})
-			time.Sleep(test.later)
-			begin := time.Now()
-			ask(t, g, gateway.Query{User: "email:jane@x.example"})
-			expect(t, "after "+test.later.String()+" of "+test.keep.String(), time.Since(begin), time.Duration(test.waves)*100*time.Millisecond)
-		})
-	}
 }
 
 // TestExplain: the waves, what each source was asked with and gave, and the evidence
@@ -279,4 +248,37 @@ func TestTwoPeopleAreNeverOne(t *testing.T) {
 	if calls.Load() != 2 {
 		t.Errorf("%d calls: a record that contradicts is kept", calls.Load())
 	}
+}
+
+// TestHowLongLinksAreKept: as long as the configuration says, counted from when a source
+// said so; with 0 nothing is learned, and what an earlier configuration has learned is
+// not used.
+func TestHowLongLinksAreKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+		configured := func(links time.Duration) *gateway.Live {
+			l := people(slow(knows("", "directory", "7")), slow(knows("Jane", "self", "7", "hr", "42")), slow(knows("Jane Doe", "self", "42")))
+			for i := range l.Sources { // nothing is kept but the links
+				l.Sources[i].Keep = adapters.Lifetimes{}
+			}
+			l.LinksFor = links
+			return l
+		}
+		g := open(t, configured(10*time.Minute))
+		takes := func(what string, want time.Duration) {
+			t.Helper()
+			begin := time.Now()
+			ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			expect(t, what, time.Since(begin), want)
+		}
+		takes("cold", 300*time.Millisecond)
+		time.Sleep(8 * time.Minute) // the jitter takes up to a tenth off
+		takes("within the time", 100*time.Millisecond)
+		time.Sleep(3 * time.Minute)
+		takes("after the time", 300*time.Millisecond)
+		g.Swap(configured(0))
+		takes("switched off, with some left", 300*time.Millisecond)
+		takes("switched off", 300*time.Millisecond)
+	})
 }

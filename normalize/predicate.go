@@ -12,8 +12,9 @@ import (
 // A Predicate is a question in CEL over variables that its owner names, each a map.
 // It is bounded in cost like every expression. The zero value always holds.
 type Predicate struct {
-	run      cel.Program
+	run      cel.Program // nil where nothing is asked
 	mentions map[string]bool
+	wrong    bool // a mistake has been reported: it never holds
 }
 
 // PredicateType is how a predicate over such variables is written.
@@ -26,7 +27,7 @@ func PredicateType(variables ...string) document.Type[Predicate] {
 // compilePredicate reports mistakes where CEL finds them. What is not compiled
 // never holds.
 func compilePredicate(n *document.Node, sees string, variables []string) Predicate {
-	never := Predicate{mentions: map[string]bool{}}
+	never := Predicate{wrong: true}
 	options := make([]cel.EnvOption, len(variables))
 	for i, name := range variables {
 		options[i] = cel.Variable(name, cel.MapType(cel.StringType, cel.DynType))
@@ -44,12 +45,13 @@ func compilePredicate(n *document.Node, sees string, variables []string) Predica
 		n.Errorf("the expression is never true: it makes a %s", kind).Suggest("compare something, for example caller.subject == target.id.oid")
 		return never
 	}
+	p := Predicate{run: run, mentions: map[string]bool{}}
 	ast.PreOrderVisit(ast.NavigateAST(checked.NativeRep()), ast.NewExprVisitor(func(e ast.Expr) {
 		if e.Kind() == ast.IdentKind {
-			never.mentions[e.AsIdent()] = true
+			p.mentions[e.AsIdent()] = true
 		}
 	}))
-	return Predicate{run: run, mentions: never.mentions}
+	return p
 }
 
 // Mentions tells whether the answer depends on a variable.
@@ -59,7 +61,7 @@ func (p Predicate) Mentions(variable string) bool { return p.mentions[variable] 
 // ParseJSON. Whatever is not true is false: a missing key, an error, too high a cost.
 func (p Predicate) Holds(variables map[string]any) bool {
 	if p.run == nil {
-		return p.mentions == nil
+		return !p.wrong
 	}
 	seen := make(map[string]any, len(variables))
 	for name, value := range variables {

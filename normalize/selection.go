@@ -184,6 +184,3 @@ func jsonNames(typ reflect.Type) []string {
 	}
 	return names
 }
-
-// Empty tells that nothing is selected.
-func (s Selection) Empty() bool { return len(s.needs) == 0 }

@@ -107,8 +107,8 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 		return nil, errors.Join(err, file.Close())
 	}
 	engine, err := gateway.New(live(file, nil), gateway.Options{
-		CacheBytes: file.Static.CacheBytes, LearnedFor: file.Static.LearnedFor,
-		Tracer: sdk.traces.Tracer("muster/gateway"), Meter: sdk.meters.Meter("muster/gateway"),
+		CacheBytes: file.Static.CacheBytes,
+		Tracer:     sdk.traces.Tracer("muster/gateway"), Meter: sdk.meters.Meter("muster/gateway"),
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"pgregory.net/rapid"
 
 	"muster/adapters"
@@ -511,6 +512,37 @@ func said(r gateway.Result) string {
 		text += " " + string(data)
 	}
 	return text
+}
+
+// TestBatchTelemetry: a batch is one trace, with a span for each lookup under the
+// request's, and each counts.
+func TestBatchTelemetry(t *testing.T) {
+	t.Parallel()
+	w := watch(t, live(source("people", unless(func(user string) bool { return user == "u1" }, fails(adapters.NotFound), namesake))))
+	ctx, request := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)).Tracer("").Start(t.Context(), "POST")
+	if _, err := w.Lookups(ctx, jane(gateway.Query{}), []ids{{"username": "u0"}, {"username": "u1", "email": "u1@x.example"}, {"username": "u0"}, {}}); err != nil {
+		t.Fatal(err)
+	}
+	request.End()
+	count := map[string]int{}
+	for _, line := range w.tree() {
+		if strings.HasPrefix(line, "POST") {
+			count[line]++
+		}
+	}
+	expect(t, "spans", count, map[string]int{
+		"POST{muster.batch.size=4}": 1,
+		"POST / lookup{muster.child_errors=0 muster.complete=true muster.identifier.kind=username muster.status=200 muster.tenant=acme}":        1,
+		"POST / lookup{muster.child_errors=0 muster.complete=false muster.identifier.kind=username,email muster.status=404 muster.tenant=acme}": 1,
+	})
+	expect(t, "lookups", w.only("muster.lookup.complete"), map[string]int64{
+		"{complete=false http.response.status_code=404}": 1, "{complete=true http.response.status_code=200}": 1,
+	})
+	for _, span := range w.spans.Ended() {
+		if span.SpanContext().TraceID() != request.SpanContext().TraceID() {
+			t.Errorf("%s is in a trace of its own", span.Name())
+		}
+	}
 }
 
 // BenchmarkBatch is a hundred warm people at six sources in one batch, as a multiple

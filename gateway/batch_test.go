@@ -403,6 +403,56 @@ func TestTheCallersWordIsNotLearned(t *testing.T) {
 	expect(t, "learned", tell(answer), "200: mail skipped, doors ok cache")
 }
 
+// TestWhatTiesNothing: a user name of another system is no proof that two identifiers
+// are one person's.
+func TestWhatTiesNothing(t *testing.T) {
+	t.Parallel()
+	for _, own := range []ids{{"username": "jane", "badge": "b9"}, {"email": "jane@x.example", "badge": "b9"}} {
+		doors := source("doors", knows("CANARY", "self", "9", "username", "jane", "email", "jane@x.example"), asks([]string{"self", "username", "email"}, "badge"))
+		desk := source("desk", knows("CANARY"), asks(nil, "doors"))
+		g := open(t, live(source("people", knows("Jane", "self", "1"), asks([]string{"self"}, "username", "email")), doors, desk))
+		expect(t, "both", told(askAll(t, g, gateway.Query{}, own)[0])[:3], "200")
+		delete(own, "badge")
+		expect(t, fmt.Sprint(own, " alone"), told(askAll(t, g, gateway.Query{}, own)[0]), "200: people ok cache, doors unlinked [badge], desk unlinked [doors]")
+	}
+}
+
+// TestTwoWhoWereLearned: where earlier lookups have learned that two identifiers are two
+// people's, a user with both has the answer, and the id, that they would have had before.
+func TestTwoWhoWereLearned(t *testing.T) {
+	t.Parallel()
+	both := ids{"email": "jane@x.example", "badge": "b9"}
+	var calls atomic.Int64
+	configuration := func(number string, down bool) *gateway.Live {
+		l := live(
+			source("doors", knows("Joe", "self", "9", "hr", number), asks([]string{"self", "hr"}, "badge")),
+			source("mail", knows("Jane", "self", "1", "hr", "43"), asks([]string{"self", "hr"}, "email")),
+			source("hr", func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+				calls.Add(1)
+				return knows("", "self", q.IDs[normalize.Self])(ctx, q)
+			}, asks([]string{"self"}, "self")),
+		)
+		if down { // then nobody has an id
+			l.Sources = append(l.Sources, source("down", fails(adapters.Unavailable), asks(nil, "email", "badge")))
+		}
+		for _, s := range l.Sources {
+			s.Keep = adapters.Lifetimes{}
+		}
+		return l
+	}
+	for i, number := range []string{"44", "43", "44", "43"} {
+		cold := askAll(t, open(t, configuration(number, i > 1)), gateway.Query{}, both)[0]
+		g := open(t, configuration(number, i > 1))
+		askAll(t, g, gateway.Query{}, ids{"email": "jane@x.example"})
+		askAll(t, g, gateway.Query{}, ids{"badge": "b9"})
+		before := calls.Load()
+		warm := askAll(t, g, gateway.Query{}, both)[0]
+		expect(t, "answer", told(warm), told(cold))
+		expect(t, "id", warm.Answer.Data.ID, cold.Answer.Data.ID)
+		expect(t, "calls", calls.Load()-before, int64(1))
+	}
+}
+
 // linked says what an operator's file would.
 type linked map[string]ids
 

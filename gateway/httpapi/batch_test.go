@@ -316,6 +316,27 @@ func TestBatchCallerLeft(t *testing.T) {
 	expect(t, "status and body", fmt.Sprint(w.Code, " ", w.Body), "499 ")
 }
 
+// TestBatchIsNotCutOff: the server's limit for writing is shorter than a batch may take.
+func TestBatchIsNotCutOff(t *testing.T) {
+	t.Parallel()
+	e := &engine{answer: complete(), live: live(), lookup: func(context.Context) { time.Sleep(300 * time.Millisecond) }}
+	server := httptest.NewUnstartedServer(httpapi.New(e, httpapi.Options{}))
+	server.Config.WriteTimeout = 100 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+lookupsOfAcme, strings.NewReader(`{"users":[{"username":"jane"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	expect(t, "status", response.StatusCode, 200)
+}
+
 // FuzzBatchBody sends any bytes as a body, through a real engine: it is answered as a
 // whole, or everybody has a result.
 func FuzzBatchBody(f *testing.F) {

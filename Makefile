@@ -14,6 +14,7 @@ COUNT    ?= 1
 FUZZTIME ?= 10s
 TIMEOUT  ?= 10m
 COVERAGE ?= 85
+LOOKUPS  ?= 100000
 
 # The linter takes minutes to build, so it is kept outside the checkout: one for each pair of
 # versions, since a linter cannot read code for a newer Go than it was built with.
@@ -51,6 +52,10 @@ test: prerequisites vet lint ## Install what is missing, vet, lint, then every t
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		echo "NOT TESTED against PostgreSQL: initdb is not there. On Debian: sudo apt-get install postgresql"
 	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) $(PKG)
+
+.PHONY: soak
+soak: go-version ## Hunt for somebody else's data in LOOKUPS lookups with faults on, 100000 unless told
+	go test ./cmd/muster -count 1 -v -run TestNobodyIsTakenForAnotherUnderLoad -lookups $(LOOKUPS) -timeout $(TIMEOUT)
 
 .PHONY: vet
 vet: go-version

@@ -24,17 +24,7 @@ const byDefault = "default"
 // Explain reads a gateway's file as Check does, and tells every value in force.
 // Its error is the one of Load.
 func Explain(path string) ([]Explained, error) {
-	files := newFiles()
-	content, err := files.read(path)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	var problems document.Problems
-	root := document.Read(path, content, &problems)
-	if root == nil {
-		return nil, problems.Err()
-	}
-	file, err := read(root, &problems, secrets{elsewhere: new([]string), files: files})
+	file, err := loadElsewhere(path, new(document.Problems))
 	if err != nil {
 		return nil, err
 	}

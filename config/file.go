@@ -46,6 +46,7 @@ type dynamic struct {
 	fields    []fieldRule
 	egress    adapters.Egress
 	reload    reload
+	learned   time.Duration // how long links are kept
 }
 
 // reload is what happens when files change.
@@ -95,7 +96,6 @@ func Form() document.Form {
 }
 
 func fileKeys() []document.Key[fileParts] {
-	static := func(f *fileParts) *Static { return &f.static }
 	dyn := func(f *fileParts) *dynamic { return &f.dynamic }
 	return []document.Key[fileParts]{
 		document.Of("listen", "where the gateway answers", document.Object(listenKeys), func(f *fileParts) *Listen { return &f.static.Listen }),
@@ -108,7 +108,7 @@ func fileKeys() []document.Key[fileParts] {
 		document.Of("merge", "who wins", document.Object(mergeKeys), dyn),
 		notBuilt[fileParts]("policies", "which members a caller sees", "policies", "remove the key: whoever reaches the listeners sees everything, so they are held to loopback"),
 		document.Of("egress", "where connections may go", document.Object(egressKeys), func(f *fileParts) *adapters.Egress { return &f.dynamic.egress }),
-		document.Of("cache", "how much is remembered", document.Object(cacheKeys), static),
+		document.Of("cache", "how much is remembered, and how long", document.Object(cacheKeys), func(f *fileParts) *fileParts { return f }),
 		document.Of("secrets", "how often secret files are read again", document.Object(secretsKeys), func(f *fileParts) *struct{} { return &struct{}{} }),
 		document.Of("reload", "what happens when files change", document.Object(reloadKeys), func(f *fileParts) *reload { return &f.dynamic.reload }),
 		document.Of("telemetry", "where traces go", document.Object(telemetryKeys), func(f *fileParts) *Telemetry { return &f.static.Telemetry }),
@@ -500,14 +500,15 @@ func loopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func cacheKeys() []document.Key[Static] {
-	return []document.Key[Static]{
+func cacheKeys() []document.Key[fileParts] {
+	return []document.Key[fileParts]{
 		document.Of("size", "memory for records", document.Size().With(func(size int64, n *document.Node) {
 			if size < 1<<20 && (size > 0 || isZero(n)) {
 				n.Errorf("the cache needs at least 1MiB")
 			}
-		}), func(s *Static) *int64 { return &s.CacheBytes }).Or("256MiB"),
-		notBuilt[Static]("redis", "a second tier for many replicas", "Redis caches", "remove the key: records are kept in memory alone"),
+		}), func(f *fileParts) *int64 { return &f.static.CacheBytes }).Or("256MiB"),
+		document.Of("links", "how long it is remembered who is who, after a source has said so; 0s: not at all", document.Span(), func(f *fileParts) *time.Duration { return &f.dynamic.learned }).Or("24h"),
+		notBuilt[fileParts]("redis", "a second tier for many replicas", "Redis caches", "remove the key: records are kept in memory alone"),
 	}
 }
 

@@ -128,8 +128,8 @@ func unfit(value string, report func(format string, args ...any) *document.Probl
 		return false
 	case strings.TrimSpace(value) == "":
 		report("%s", why).Suggest("leave the kind out")
-	case len(value) > links.MaxValue:
-		report("%s", why).Suggest("at most %d bytes", links.MaxValue)
+	case len(value) > normalize.MaxIdentifier:
+		report("%s", why).Suggest("at most %d bytes", normalize.MaxIdentifier)
 	default:
 		report("%s", why).Suggest("remove them")
 	}
@@ -278,12 +278,7 @@ func (r *linksReader) addCSV(file *document.Plain, rows *csv.Reader, header, row
 	}
 	switch {
 	case len(r.tenants) > 0 && !slices.Contains(r.tenants, tenant):
-		p := report(tenantColumn, "unknown tenant %q", tenant)
-		if near := document.Closest(tenant, r.tenants); near != "" {
-			p.Suggest("did you mean %q?", near)
-		} else {
-			p.Suggest("known: %s", strings.Join(r.tenants, ", "))
-		}
+		report(tenantColumn, "unknown tenant %q", tenant).SuggestKnown(tenant, r.tenants)
 	case unfitTenant(tenant, func(format string, args ...any) *document.Problem { return report(tenantColumn, format, args...) }):
 	case right:
 		r.add(linkedPerson{links.Person{Tenant: tenant, IDs: ids}, report}, func(kind string) int { return lines[slices.Index(header, kind)] })

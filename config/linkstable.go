@@ -111,17 +111,8 @@ var ErrNoLinksTable = errors.New("the file names no table of links")
 // only the table's address must be on this machine. Its error is the one of Load,
 // or wraps ErrNoLinksTable.
 func LoadLinks(path string) (*LinksTable, error) {
-	files := newFiles()
-	content, err := files.read(path)
-	if err != nil {
-		return nil, unreadable(err)
-	}
 	var problems document.Problems
-	root := document.Read(path, content, &problems)
-	if root == nil {
-		return nil, problems.Err()
-	}
-	file, err := read(root, &problems, secrets{elsewhere: new([]string), files: files})
+	file, err := loadElsewhere(path, &problems)
 	if err != nil {
 		return nil, err
 	}

@@ -72,20 +72,32 @@ func load(path string, files *files) (*File, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	return parse(path, content, files)
+	return parse(path, content, new(document.Problems), secrets{files: files})
+}
+
+// loadElsewhere is Load where the secrets need not be on this machine. Mistakes are
+// in problems as well, where more may be found out later.
+func loadElsewhere(path string, problems *document.Problems) (*File, error) {
+	files := newFiles()
+	content, err := files.read(path)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return parse(path, content, problems, secrets{elsewhere: new([]string), files: files})
 }
 
 // Parse is Load for a file whose content is at hand; relative paths in it are
 // relative to where its name says it is.
-func Parse(path string, content []byte) (*File, error) { return parse(path, content, newFiles()) }
+func Parse(path string, content []byte) (*File, error) {
+	return parse(path, content, new(document.Problems), secrets{files: newFiles()})
+}
 
-func parse(path string, content []byte, files *files) (*File, error) {
-	var problems document.Problems
-	root := document.Read(path, content, &problems)
+func parse(path string, content []byte, problems *document.Problems, values secrets) (*File, error) {
+	root := document.Read(path, content, problems)
 	if root == nil {
 		return nil, problems.Err()
 	}
-	return read(root, &problems, secrets{files: files})
+	return read(root, problems, values)
 }
 
 // read makes a File of a file's root, to whose problems every mistake goes.
@@ -559,7 +571,7 @@ func (f *File) bind(s *source) *adapters.Source {
 // file before, when not nil, a source that is the same keeps its breaker, its
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
-	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves}
+	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves, LinksFor: f.dynamic.learned}
 	switch {
 	case f.links != nil:
 		live.Links = f.links

@@ -96,6 +96,7 @@ func TestExample(t *testing.T) {
 	}, l.Tenants)
 	check("accept", []string{"username", "email", "oid", "aveva", "itwin", "numium", "csp"}, l.Accept)
 	check("budget", 2500*time.Millisecond, l.Budget)
+	check("learned links", 90*time.Minute, l.LinksFor)
 	check("rules", normalize.Rules{
 		Order: []string{"numium", "csp", "kobil", "aveva", "itwin", "shift", "slack"}, // those left out stand behind, as configured
 		Fields: map[string]normalize.FieldRule{
@@ -174,6 +175,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if l.Budget != 3*time.Second || l.Links != nil {
 		t.Errorf("budget %v, links %v", l.Budget, l.Links)
+	}
+	if l.LinksFor != 24*time.Hour {
+		t.Errorf("learned links are kept for %v", l.LinksFor)
 	}
 	if got := l.Sources[0].Upstream.(*adapters.Source).Limits(); got != adapters.DefaultLimits() {
 		t.Errorf("limits %+v", got)

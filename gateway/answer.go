@@ -37,6 +37,7 @@ type Answer struct {
 
 	Data       *normalize.Profile   `json:"data,omitempty"`
 	Provenance normalize.Provenance `json:"provenance,omitempty"`
+	Explain    *Explanation         `json:"explain,omitempty"`
 
 	// MaxAge is the shortest remaining freshness of what was used; Age the
 	// longest time since an upstream said any of it; Hit tells that no upstream
@@ -242,7 +243,7 @@ func (a Answer) strict(slots []slot) Answer {
 			faults = append(faults, sourceFault{slots[i].source, child})
 		}
 	}
-	refusal := Answer{OperationID: a.OperationID, ChildErrors: a.ChildErrors, Sources: a.Sources}
+	refusal := Answer{Explain: a.Explain, OperationID: a.OperationID, ChildErrors: a.ChildErrors, Sources: a.Sources}
 	refusal.refuse(faults, "The answer would be partial.")
 	return refusal
 }
@@ -316,7 +317,8 @@ func (a *Answer) tag(q Query) string {
 		Kinds            []string
 		Fields, Sources  []string
 		Provenance       normalize.Provenance
-	}{a.Status, a.Data, a.IncompleteFields, kinds, q.Fields, q.Sources, ageless(a.Provenance)})
+		Explain          bool
+	}{a.Status, a.Data, a.IncompleteFields, kinds, q.Fields, q.Sources, ageless(a.Provenance), q.Explain})
 	if err != nil {
 		return ""
 	}

@@ -131,22 +131,34 @@ func (c *chain) query(i int, besides []claim) adapters.Query {
 // They count as under way until settle is told of them.
 func (c *chain) ready() []int {
 	var asks []int
-	for i := range c.steps {
-		if c.steps[i].state == waiting && c.decide(i, false) {
-			asks = append(asks, i)
+	for again := true; again; {
+		again = false
+		for i := range c.steps {
+			switch {
+			case c.steps[i].state != waiting:
+			case c.decide(i, false):
+				asks = append(asks, i)
+			case c.steps[i].state == settled: // it cannot be asked, and nobody need wait for it
+				again = true
+			}
 		}
 	}
 	c.started = true
-	if asks == nil && !c.underWay() {
-		// Sources that wait for each other: the first of them goes first.
-		for i := range c.steps {
-			if c.steps[i].state == waiting && c.decide(i, true) {
-				return []int{i}
-			}
-		}
-		c.end()
+	if asks != nil || c.underWay() {
+		return asks
 	}
-	return asks
+	// Sources that wait for each other: the first of them goes first.
+	for i := range c.steps {
+		switch {
+		case c.steps[i].state != waiting:
+		case c.decide(i, true):
+			return []int{i}
+		case c.steps[i].state == settled:
+			return c.ready()
+		}
+	}
+	c.end()
+	return nil
 }
 
 func (c *chain) underWay() bool {
@@ -156,7 +168,7 @@ func (c *chain) underWay() bool {
 // decide finds out whether a source is to be asked now. Not to wait for better is
 // for sources that would wait for ever.
 func (c *chain) decide(i int, now bool) bool {
-	if !c.started && (c.try(i, nil) || c.tryLearned(i)) {
+	if !c.started && (c.try(i, nil, nil) || c.tryLearned(i)) {
 		return c.steps[i].state == running
 	}
 	source := c.steps[i].source
@@ -165,7 +177,7 @@ func (c *chain) decide(i int, now bool) bool {
 		if wait {
 			return false
 		}
-		if claims != nil && c.try(i, claims) {
+		if claims != nil && c.try(i, set, claims) {
 			return c.steps[i].state == running
 		}
 	}
@@ -189,7 +201,7 @@ func (c *chain) tryLearned(i int) bool {
 			}
 			claims = append(claims, best)
 		}
-		return claims != nil && c.try(i, claims)
+		return claims != nil && c.try(i, set, claims)
 	})
 }
 
@@ -197,26 +209,22 @@ func (c *chain) tryLearned(i int) bool {
 // They are nil where one is missing and nobody can say it any more, or where all is
 // known from the start, which has been tried. Wait tells that more may come.
 func (c *chain) gather(i int, kinds []string, now bool) (claims []claim, wait bool) {
-	missing := false
 	for _, kind := range kinds {
 		if c.initial[kind] != "" {
 			continue
 		}
 		best, some := c.best(i, kind)
-		if c.mayImprove(i, kind, best, some) && (!now || !some) {
-			wait = true
+		may := c.mayImprove(i, kind, best, some)
+		if !some && (now || !may) { // and so nothing that the others could come to be matters
+			return nil, false
 		}
-		missing = missing || !some
+		wait = wait || may && !now
 		claims = append(claims, best)
 	}
-	switch {
-	case wait && !(now && missing):
+	if wait {
 		return nil, true
-	case missing:
-		return nil, false
-	default:
-		return claims, false
 	}
+	return claims, false
 }
 
 // best is the strongest claim of a kind that may be used to ask a source.
@@ -292,8 +300,10 @@ func (c *chain) obtainable(i int, kind string, may []bool) bool {
 }
 
 // try decides that a source is asked with some claims, if that is possible: then
-// it is under way, or settled with a fault that no other claims would mend.
-func (c *chain) try(i int, claims []claim) bool {
+// it is under way, or settled with a fault that no other claims would mend. The
+// claims are for one of its lookups: another that they happen to be enough for has
+// its own turn.
+func (c *chain) try(i int, lookup []string, claims []claim) bool {
 	s := &c.steps[i]
 	q := c.query(i, claims)
 	used, missing := s.source.Upstream.Choose(q)
@@ -303,9 +313,12 @@ func (c *chain) try(i int, claims []claim) bool {
 		}
 		return false
 	}
-	wave, trust := 0, Pinned
-	for _, k := range claims {
-		wave, trust = max(wave, k.wave), min(trust, k.trust)
+	if slices.ContainsFunc(lookup, func(kind string) bool { return !slices.Contains(used, kind) }) {
+		return false
+	}
+	basis, wave := c.basis(s.source.ownKinds(used), claims), 0
+	for _, k := range basis {
+		wave = max(wave, k.wave)
 	}
 	fault := s.source.Upstream.Check(q)
 	switch {
@@ -318,7 +331,7 @@ func (c *chain) try(i int, claims []claim) bool {
 		return false
 	}
 	s.query, s.used, s.fault, s.needs = q, used, fault, nil
-	s.basis, s.wave = c.basis(i, claims), wave+1
+	s.basis, s.wave = basis, wave+1
 	s.state = running
 	if fault != nil {
 		s.state, s.failed = settled, true
@@ -326,11 +339,10 @@ func (c *chain) try(i int, claims []claim) bool {
 	return true
 }
 
-// basis are the claims that a source is asked with.
-func (c *chain) basis(i int, claims []claim) []claim {
-	s := &c.steps[i]
+// basis are the claims of these kinds that a source is asked with.
+func (c *chain) basis(kinds []string, claims []claim) []claim {
 	var all []claim
-	for _, kind := range s.source.ownKinds(s.used) {
+	for _, kind := range kinds {
 		at := slices.IndexFunc(claims, func(k claim) bool { return k.kind == kind })
 		if at >= 0 {
 			all = append(all, claims[at])

@@ -372,6 +372,27 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsInVain: a source that turns out not to be askable, because it stands too
+// far along the chain, keeps nobody waiting, though another goes on for long.
+func TestNobodyWaitsInVain(t *testing.T) {
+	t.Parallel()
+	l := world(2,
+		&member{needs: needs("oid")}, // waits for b, whose word would go before c's
+		&member{needs: needs("room"), yields: []string{"oid"}},
+		&member{needs: needs("email"), yields: []string{"badge", "oid"}, says: map[string]string{"badge": "7", "oid": "o1"}},
+		&member{needs: needs("badge"), yields: []string{"room"}, says: map[string]string{"room": "8"}},
+		&member{needs: needs("email")},
+	)
+	c := plan(l, asked{tenant: l.Tenants["acme"]}, caller("email", "jane@x"))
+	answers := func(i int) []int {
+		c.settle(i, OK, l.Sources[i].Upstream.(*member).ids())
+		return c.ready()
+	}
+	if diff := cmp.Diff([][]int{{2, 4}, {3}, {0}}, [][]int{c.first, answers(2), answers(3)}); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
 // worlds draws small worlds of everything that may be true of sources.
 func worlds() *rapid.Generator[*Live] {
 	kinds := []string{"email", "oid", "badge", "username", "a", "b", "c", "d"}

@@ -170,7 +170,7 @@ func live(sources ...*gateway.Source) *gateway.Live {
 		},
 		Accept: []string{"username", "email", "badge"},
 		Budget: time.Second,
-		Waves:  3,
+		Waves:  3, LinksFor: 24 * time.Hour,
 	}
 	for _, s := range sources {
 		l.Rules.Order = append(l.Rules.Order, s.Name)

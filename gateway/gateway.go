@@ -116,10 +116,18 @@ func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	if chain.id == "" && chain.tied(slots) {
+		chain.id = g.idOf(ctx, live, asked.tenant, slots)
+	}
+	var explanation *Explanation
+	if q.Explain {
+		explanation = chain.explain(slots, asked.fields)
+	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
+	answer.Explain = explanation
 	if q.Strict && answer.Status == http.StatusMultiStatus {
 		answer = answer.strict(slots)
 	}

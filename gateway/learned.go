@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"slices"
 	"strings"
-	"time"
 
 	"muster/cache"
 	"muster/normalize"
@@ -31,9 +30,6 @@ type link struct {
 	source, hash string
 }
 
-// learnedFor is how long links are kept that no source has said again.
-const learnedFor = 24 * time.Hour
-
 func groupCost(g group) int64 {
 	size := int64(len(g.id))
 	for _, l := range g.links {
@@ -50,6 +46,9 @@ func groupKey(tenant, kind, value string) cache.Key {
 // lookups: the claims, each of its source as it is configured now, and the group's
 // id. Where two of them were learned to be different people's, nothing is known.
 func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, id string) {
+	if l.LinksFor == 0 { // though some may be left of a configuration before
+		return nil, ""
+	}
 	all := map[string]string{}
 	for _, own := range a.own {
 		hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, own.Kind, own.Value), cache.Want{OnlyIfCached: true}, nil)
@@ -76,6 +75,30 @@ func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, 
 	return known, id
 }
 
+// idOf is the opaque id that a person has from an earlier lookup which came by another
+// way, and met a record that this one has met. An address or a user name that both met
+// is no proof of that: those are lent.
+func (g *Gateway) idOf(ctx context.Context, l *Live, t *Tenant, slots []slot) string {
+	if l.LinksFor == 0 {
+		return ""
+	}
+	for i := range slots {
+		if slots[i].outcome != OK && slots[i].outcome != Partial {
+			continue
+		}
+		for _, k := range slots[i].said {
+			if several(k.kind) {
+				continue
+			}
+			hit, err := g.links.Get(ctx, groupKey(t.Name, k.kind, k.value), cache.Want{OnlyIfCached: true}, nil)
+			if err == nil && hit.Value.id != "" {
+				return hit.Value.id
+			}
+		}
+	}
+	return ""
+}
+
 // learn keeps what this lookup has found out, if that is more or other than what
 // was known. What was asked with the caller's own credential is for that caller
 // alone, and not learned; and that several identifiers are one person's is learned
@@ -99,15 +122,15 @@ func (g *Gateway) learn(c *chain, slots []slot, id string) {
 			found.links = append(found.links, link{k.kind, k.value, k.trust, c.steps[k.source].source.Name, c.steps[k.source].source.Hash})
 		}
 	}
-	if len(found.links) == 0 || c.knew(found) {
+	if c.live.LinksFor == 0 || len(found.links) == 0 || c.knew(found) {
 		return
 	}
 	for _, k := range c.asked.own {
-		g.links.Put(groupKey(c.asked.tenant.Name, k.Kind, k.Value), found, cache.Lifetime{Fresh: learnedFor})
+		g.links.Put(groupKey(c.asked.tenant.Name, k.Kind, k.Value), found, cache.Lifetime{Fresh: c.live.LinksFor})
 	}
 	for _, k := range found.links {
 		if k.kind != kindUsername { // another system's user names are not the tenant's
-			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: learnedFor})
+			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: c.live.LinksFor})
 		}
 	}
 }

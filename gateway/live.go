@@ -18,6 +18,10 @@ type Live struct {
 	Links   Links
 	Budget  time.Duration // for a whole lookup
 	Waves   int           // how far a chain of identifiers is followed; 0 and 1 not at all
+
+	// LinksFor is how long it is kept what sources have said of who is who; 0 for not
+	// at all.
+	LinksFor time.Duration
 }
 
 // Tenant is a customer of the gateway and what the upstreams call it.
@@ -108,6 +112,11 @@ func (s *Source) ownKinds(kinds []string) []string {
 		named[i] = s.ownKind(kind)
 	}
 	return named
+}
+
+// takes tells whether the source can be asked with a kind of identifier.
+func (s *Source) takes(kind string) bool {
+	return slices.ContainsFunc(s.Upstream.Needs(), func(set []string) bool { return slices.Contains(s.ownKinds(set), kind) })
 }
 
 // members are what the source can give of a profile, identifiers included.

@@ -64,6 +64,7 @@ func plan(l *Live, a asked, known []claim) *chain {
 
 // unusable tells that the caller's own identifiers, of these kinds, cannot be what
 // any source that would use them expects: the caller's mistake, and nobody's failure.
+// Where another identifier is sent beside it, nobody knows which of them does not fit.
 func unusable(steps []step, own []string) bool {
 	users := 0
 	for i := range steps {
@@ -74,7 +75,9 @@ func unusable(steps []step, own []string) bool {
 		if s.fault == nil || s.fault.Kind != adapters.Invalid {
 			return false
 		}
-		users++
+		if len(s.used) == 1 {
+			users++
+		}
 	}
 	return users > 0
 }

@@ -6,13 +6,37 @@ import (
 	"strings"
 
 	"muster/adapters"
+	"muster/normalize"
 )
 
 // drop finds the sources whose records contradict stronger ones, and takes all that
-// they said out of the slots: two people are never made one. It goes from the
-// strongest record to the weakest, whatever order they came in. A record that was
-// found by what a dropped one said goes with it.
+// they said out of the slots: two people are never made one. A record that was found by
+// what a dropped one said goes with it; and so does one that was found by a lent address
+// and named a record that is dropped: it speaks of the same person.
 func (c *chain) drop(slots []slot) (dropped []int) {
+	for {
+		found := c.contradicting(slots)
+		if len(found) == 0 {
+			break
+		}
+		for _, i := range found {
+			for _, k := range slots[i].basis {
+				if k.names() && c.steps[k.source].lent && !slices.Contains(found, k.source) && slots[k.source].has() {
+					slots[k.source].contradict()
+					dropped = append(dropped, k.source)
+				}
+			}
+			slots[i].contradict()
+			dropped = append(dropped, i)
+		}
+	}
+	c.withhold(slots)
+	return dropped
+}
+
+// contradicting goes from the strongest record to the weakest, whatever order they came
+// in.
+func (c *chain) contradicting(slots []slot) (found []int) {
 	said := accepted{}
 	for _, k := range c.claims {
 		if k.source == beforeAll {
@@ -25,25 +49,72 @@ func (c *chain) drop(slots []slot) (dropped []int) {
 			leaning = true
 			said.remember(c.claims)
 		}
-		if said.holds(slots[i].step) {
-			for _, k := range slots[i].said {
-				said.add(k)
-			}
+		if !said.holds(slots[i].step) {
+			found = append(found, i)
 			continue
 		}
-		dropped = append(dropped, i)
-		slots[i].outcome, slots[i].reply = Failed, adapters.Reply{}
-		slots[i].fault = adapters.Fail(adapters.Mismatch, "what is better proved says that it is somebody else's record", nil)
-		slots[i].age, slots[i].fresh = 0, 0
+		for _, k := range slots[i].said {
+			said.add(k)
+		}
 	}
-	return dropped
+	return found
+}
+
+// withhold shows no key that a lent address has led to while the record behind it, which
+// would tell whose it is, has not been seen: its source failed, knows nobody, or was not
+// asked.
+func (c *chain) withhold(slots []slot) {
+	for i := range slots {
+		if !slots[i].lent || !slots[i].has() {
+			continue
+		}
+		ids := slots[i].reply.Record.IDs // the cache has them as well
+		slots[i].reply.Record.IDs = slices.DeleteFunc(slices.Clone(ids), func(id normalize.Identifier) bool {
+			k := claim{kind: slots[i].source.ownKind(id.Kind), value: id.Value, source: i}
+			return k.names() && c.unseen(slots, k)
+		})
+	}
+}
+
+// unseen tells that there are sources to which a key leads, and none of them has shown a
+// record of it.
+func (c *chain) unseen(slots []slot, k claim) bool {
+	if c.initial[k.kind] != "" {
+		return false
+	}
+	leads := false
+	for i := range slots {
+		s := &slots[i]
+		if i == k.source || !s.source.serves(c.asked.tenant) || !s.source.takes(k.kind) || !leadsTo(k.kind, slots[k.source].source, s.source) {
+			continue
+		}
+		leads = true
+		if s.has() && slices.ContainsFunc(slices.Concat(s.basis, s.said), func(seen claim) bool { return seen.kind == k.kind && normalize.SameID(k.kind, seen.value, k.value) }) {
+			return false
+		}
+	}
+	return leads
+}
+
+// names tells that a source has said under which key another has the person. An
+// address is no key.
+func (k claim) names() bool { return k.source >= 0 && k.kind != kindEmail }
+
+// has tells that there is a record.
+func (s *slot) has() bool { return s.outcome == OK || s.outcome == Partial }
+
+// contradict takes a record out that is somebody else's.
+func (s *slot) contradict() {
+	s.outcome, s.reply = Failed, adapters.Reply{}
+	s.fault = adapters.Fail(adapters.Mismatch, "what is better proved says that it is somebody else's record", nil)
+	s.age, s.fresh = 0, 0
 }
 
 // byTrust are the slots that have a record, the strongest first.
 func (c *chain) byTrust(slots []slot) []int {
 	var order []int
 	for i := range slots {
-		if slots[i].outcome == OK || slots[i].outcome == Partial {
+		if slots[i].has() {
 			order = append(order, i)
 		}
 	}

@@ -24,6 +24,7 @@ type Query struct {
 	Fields      []string // only these members; nil for all
 	Sources     []string // only these sources; nil for all
 	Provenance  bool     // also who won, who agreed and who was overruled
+	Explain     bool     // also how the answer came about; needs the scope muster.explain
 	Strict      bool     // RFC 7240 handling=strict: a partial answer is an error
 	Want        cache.Want
 	OperationID string // of the trace, and of the answer
@@ -45,10 +46,6 @@ func (e *RequestError) Error() string { return e.Reason }
 func badRequest(resolution, reason string, args ...any) *RequestError {
 	return &RequestError{Status: http.StatusBadRequest, Title: "Bad request.", Reason: fmt.Sprintf(reason, args...), Resolution: resolution}
 }
-
-// maxIdentifier bounds an identifier's length in bytes: an e-mail address has
-// at most 254 (RFC 5321), and nobody's own key is longer than this.
-const maxIdentifier = 512
 
 // ParseUser splits a {user} at its first colon. A text without one is of the
 // default kind. The value comes back in its canonical form.
@@ -72,19 +69,19 @@ func ParseUser(text string, accept []string, defaultKind string) (kind, value st
 // canonical is an identifier's value in its canonical form. A refusal calls it by
 // a name that is not the caller's, and has a word for those that are empty.
 func canonical(name, empty, kind, value string) (string, *RequestError) {
-	tooLong := badRequest(fmt.Sprintf("Use at most %d bytes.", maxIdentifier), "The %s is too long.", name)
+	tooLong := badRequest(fmt.Sprintf("Use at most %d bytes.", normalize.MaxIdentifier), "The %s is too long.", name)
 	switch {
 	case !utf8.ValidString(value):
 		return "", badRequest("Percent-encode the identifier as UTF-8.", "The %s is not UTF-8 text.", name)
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return "", badRequest("Remove them.", "The %s has control characters.", name)
-	case len(value) > maxIdentifier:
+	case len(value) > normalize.MaxIdentifier:
 		return "", tooLong
 	}
 	switch value = normalize.CanonicalID(kind, value); {
 	case value == "":
 		return "", badRequest(empty, "The %s is empty.", name)
-	case len(value) > maxIdentifier: // NFC and IDNA can make it longer
+	case len(value) > normalize.MaxIdentifier: // NFC and IDNA can make it longer
 		return "", tooLong
 	}
 	return value, nil
@@ -182,6 +179,12 @@ func (l *Live) scope(q Query) (asked, *RequestError) {
 	tenant, refused := l.TenantFor(q.Caller, q.Tenant)
 	if refused != nil {
 		return asked{}, refused
+	}
+	if q.Explain && q.Caller != nil && !q.Caller.Has(ScopeExplain) {
+		return asked{}, &RequestError{
+			Status: http.StatusForbidden, Title: "Forbidden.",
+			Reason: "To explain needs the scope " + ScopeExplain + ".", Resolution: "Leave explain out, or come with a token that has the scope.",
+		}
 	}
 	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller}
 	if q.Fields != nil {

@@ -2,6 +2,9 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -48,20 +51,26 @@ func people(resolver, directory, hr answer) *gateway.Live {
 	return l
 }
 
+// slowly are people whose sources take 100 ms each, and of whom nothing is kept but
+// the links.
+func slowly() *gateway.Live {
+	slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+	l := people(
+		slow(knows("", "directory", "7")),
+		slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
+		slow(knows("Jane Doe", "self", "42")))
+	for i := range l.Sources {
+		l.Sources[i].Keep = adapters.Lifetimes{}
+	}
+	return l
+}
+
 // TestOneIdentifierIsEnough: whatever identifier leads to the person, the data and
 // the id are the same, and the second lookup asks all at once.
 func TestOneIdentifierIsEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
-		l := people(
-			slow(knows("", "directory", "7")),
-			slow(knows("Jane", "self", "7", "hr", "42", "email+", "jane@x.example")),
-			slow(knows("Jane Doe", "self", "42")))
-		for i := range l.Sources { // nothing is kept but the links
-			l.Sources[i].Keep = adapters.Lifetimes{}
-		}
-		g := open(t, l)
+		g := open(t, slowly())
 		timed := func(user string) (gateway.Answer, time.Duration) {
 			begin := time.Now()
 			a := ask(t, g, gateway.Query{User: user})
@@ -80,6 +89,67 @@ func TestOneIdentifierIsEnough(t *testing.T) {
 			expect(t, user+" name", warm.Data.DisplayName, cold.Data.DisplayName)
 		}
 	})
+}
+
+// TestExplain: the waves, what each source was asked with and gave, and the evidence
+// of each identifier; no value of any of them, nothing of who was dropped, and no
+// member that was not asked for.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	l := people(
+		knows("", "directory", "CANARY-7"),
+		knows("CANARY", "self", "CANARY-7", "hr", "CANARY-42", "email+", "canary@x.example"),
+		fails(adapters.Unavailable))
+	g := open(t, l)
+	explain := func(q gateway.Query) string {
+		a := ask(t, g, q)
+		if a.Explain == nil {
+			t.Fatal("it is not explained")
+		}
+		for i := range a.Explain.Sources {
+			a.Explain.Sources[i].Took = nil
+		}
+		text, err := json.Marshal(a.Explain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	const user = "email:canary@x.example"
+	expect(t, "not asked for", ask(t, g, gateway.Query{User: user}).Explain == nil, true)
+	expect(t, "warm", explain(gateway.Query{User: user, Explain: true}), `{"waves":1,"sources":[`+
+		`{"source":"search","outcome":"ok","wave":1,"asked":["email"],"from":"cache","trust":"assumed","breaker":"closed"},`+
+		`{"source":"directory","outcome":"ok","wave":1,"asked":["directory"],"from":"cache","gave":["displayName"],"trust":"assumed","breaker":"closed"},`+
+		`{"source":"hr","outcome":"failed","wave":1,"asked":["hr"],"from":"upstream","breaker":"closed"}],"identifiers":[`+
+		`{"kind":"email","said":"caller","trust":"own","wave":0},`+
+		`{"kind":"directory","said":"search","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"directory","said":"directory","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"hr","said":"directory","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"email","said":"directory","trust":"assumed","wave":0,"learned":true},`+
+		`{"kind":"directory","said":"search","trust":"assumed","asked":["email"],"wave":1},`+
+		`{"kind":"directory","said":"directory","trust":"assumed","asked":["directory"],"wave":1},`+
+		`{"kind":"hr","said":"directory","trust":"assumed","asked":["directory"],"wave":1},`+
+		`{"kind":"email","said":"directory","trust":"assumed","asked":["directory"],"wave":1}]}`)
+	if text := explain(gateway.Query{User: user, Explain: true, Fields: []string{"emails"}}); strings.Contains(text, "displayName") {
+		t.Errorf("a member that was not asked for: %s", text)
+	}
+	refused := ask(t, g, gateway.Query{User: user, Explain: true, Strict: true})
+	expect(t, "of a refusal", refused.Data == nil && refused.Explain != nil, true)
+}
+
+// TestExplainNeedsItsScope, where callers are known.
+func TestExplainNeedsItsScope(t *testing.T) {
+	t.Parallel()
+	g := open(t, live(source("a", canary)))
+	for scope, want := range map[string]int{gateway.ScopeExplain: 200, "muster.explain2": 403, "": 403} {
+		who := callerOf("a", "b", "1")
+		who.Scopes = []string{scope}
+		a, err := g.Lookup(t.Context(), gateway.Query{Tenant: "acme", User: "jane", Caller: who, Explain: true})
+		if refused, is := errors.AsType[*gateway.RequestError](err); is {
+			a.Status = refused.Status
+		}
+		expect(t, scope, a.Status, want)
+	}
 }
 
 // TestTheIDOfEveryPath: without a store, the id is the same from wherever.
@@ -178,4 +248,37 @@ func TestTwoPeopleAreNeverOne(t *testing.T) {
 	if calls.Load() != 2 {
 		t.Errorf("%d calls: a record that contradicts is kept", calls.Load())
 	}
+}
+
+// TestHowLongLinksAreKept: as long as the configuration says, counted from when a source
+// said so; with 0 nothing is learned, and what an earlier configuration has learned is
+// not used.
+func TestHowLongLinksAreKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(a answer) answer { return after(100*time.Millisecond, a) }
+		configured := func(links time.Duration) *gateway.Live {
+			l := people(slow(knows("", "directory", "7")), slow(knows("Jane", "self", "7", "hr", "42")), slow(knows("Jane Doe", "self", "42")))
+			for i := range l.Sources { // nothing is kept but the links
+				l.Sources[i].Keep = adapters.Lifetimes{}
+			}
+			l.LinksFor = links
+			return l
+		}
+		g := open(t, configured(10*time.Minute))
+		takes := func(what string, want time.Duration) {
+			t.Helper()
+			begin := time.Now()
+			ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			expect(t, what, time.Since(begin), want)
+		}
+		takes("cold", 300*time.Millisecond)
+		time.Sleep(8 * time.Minute) // the jitter takes up to a tenth off
+		takes("within the time", 100*time.Millisecond)
+		time.Sleep(3 * time.Minute)
+		takes("after the time", 300*time.Millisecond)
+		g.Swap(configured(0))
+		takes("switched off, with some left", 300*time.Millisecond)
+		takes("switched off", 300*time.Millisecond)
+	})
 }

@@ -31,50 +31,57 @@ type program struct {
 	run cel.Program
 }
 
-func newCELEnvironment() (*cel.Env, error) {
+// newCELEnvironment has the functions of every expression, and its variables.
+func newCELEnvironment(variables ...cel.EnvOption) (*cel.Env, error) {
 	format, err := originalFormat()
 	if err != nil {
 		return nil, err
 	}
-	return cel.NewEnv(append([]cel.EnvOption{
-		cel.Variable("data", cel.DynType),
-		cel.Variable("body", cel.DynType),
-		cel.Variable("http", cel.IntType),
-		ext.Strings(),
-	}, growingFunctions(format)...)...)
+	return cel.NewEnv(append(append(variables, ext.Strings()), growingFunctions(format)...)...)
 }
 
 // cel compiles an expression; its mistakes are reported where CEL finds them.
 func (c *Compiler) cel(n *document.Node) *program {
-	text := n.Text()
-	if strings.TrimSpace(text) == "" {
-		if n.Kind() == document.Scalar { // else Text has reported it
-			n.Errorf("a CEL expression is missing here").Suggest("the expression sees data, body and http")
-		}
-		return nil
-	}
+	const sees = "the expression sees data, body and http"
 	if c.env == nil {
-		env, err := newCELEnvironment()
+		env, err := newCELEnvironment(cel.Variable("data", cel.DynType), cel.Variable("body", cel.DynType), cel.Variable("http", cel.IntType))
 		if err != nil {
 			n.Errorf("CEL is not available: %v", err)
 			return nil
 		}
 		c.env = env
 	}
-	ast, issues := c.env.Compile(text)
+	_, run := compileCEL(c.env, n, sees)
+	if run == nil {
+		return nil
+	}
+	c.expressions = append(c.expressions, celExpression{n, n.Text()})
+	return &program{run: run}
+}
+
+// compileCEL compiles an expression within an environment. The program is nil where
+// it has a mistake, which is reported with what it sees.
+func compileCEL(env *cel.Env, n *document.Node, sees string) (*cel.Ast, cel.Program) {
+	text := n.Text()
+	if strings.TrimSpace(text) == "" {
+		if n.Kind() == document.Scalar { // else Text has reported it
+			n.Errorf("a CEL expression is missing here").Suggest("%s", sees)
+		}
+		return nil, nil
+	}
+	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
 		for _, e := range issues.Errors() {
-			n.ErrorfAt(byteAt(text, e.Location.Line(), e.Location.Column()), 1, "CEL: %s", firstLine(e.Message)).Suggest("the expression sees data, body and http")
+			n.ErrorfAt(byteAt(text, e.Location.Line(), e.Location.Column()), 1, "CEL: %s", firstLine(e.Message)).Suggest("%s", sees)
 		}
-		return nil
+		return nil, nil
 	}
-	run, err := c.env.Program(ast, cel.CostLimit(celCostLimit), cel.EvalOptions(cel.OptOptimize))
+	run, err := env.Program(checked, cel.CostLimit(celCostLimit), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		n.Errorf("CEL: %s", firstLine(err.Error()))
-		return nil
+		return nil, nil
 	}
-	c.expressions = append(c.expressions, celExpression{n, text})
-	return &program{run: run}
+	return checked, run
 }
 
 // byteAt is the byte of a text at a line, from 1, and a column in characters,

@@ -5,6 +5,10 @@ import (
 	"unicode"
 )
 
+// MaxIdentifier is how long an identifier may be, in bytes: an e-mail address has
+// at most 254 (RFC 5321), and nobody's own key is longer than this.
+const MaxIdentifier = 512
+
 // IDKey is an identifier as it is looked for: two identifiers of a kind have one
 // key exactly when SameID says that they are one.
 func IDKey(kind, value string) string {

@@ -25,18 +25,13 @@ import (
 	"muster/normalize"
 )
 
-// demoSearches are the sources that find somebody by an address, as entries for
-// `providers` of the demo's gateway file. They ask where the sources do from which
-// their definitions are made.
-const demoSearches = `
-  - {use: numium-by-email, with: {host: api.numium.example, token: "{{.Credentials.numium.Token}}"}}
-  - {use: csp-search, with: {host: console.csp.example, api_token: "{{.Credentials.csp.APIToken}}"}}
-  - {use: kobil-search, with: {host: ssms.kobil.example, token: "{{.Credentials.kobil.Token}}"}}
+// itwinSearch is the search that the demo has no use for: there Acme has links.
+const itwinSearch = `
   - {use: itwin-search, with: {client_id: "{{.Credentials.itwin.ClientID}}", client_secret: "{{.Credentials.itwin.ClientSecret}}"}, tenants: [acme]}
 `
 
-// searchable is a simulation with the sources of the demo and its searches before
-// it: real definitions, real requests, and no engine between.
+// searchable is a simulation with the sources and the searches of the demo, for all
+// its tenants: real definitions, real requests, and no engine between.
 type searchable struct {
 	*simulator.Simulation
 	t       *testing.T
@@ -44,9 +39,9 @@ type searchable struct {
 	sources map[string]*gateway.Source
 }
 
-func newSearchable(t *testing.T) *searchable {
+func newSearchable(t *testing.T, people int, more ...string) *searchable {
 	t.Helper()
-	s := &searchable{Simulation: simulator.New(1, simulator.WithPeople(0)), t: t, sources: map[string]*gateway.Source{}}
+	s := &searchable{Simulation: simulator.New(1, simulator.WithPeople(people)), t: t, sources: map[string]*gateway.Source{}}
 	upstreams, err := s.Start(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Fatal(err)
@@ -56,11 +51,12 @@ func newSearchable(t *testing.T) *searchable {
 	if err := writeLinks(filepath.Join(folder, "links.csv"), nil); err != nil {
 		t.Fatal(err)
 	}
-	with := strings.Replace(demoGateway, "\nproviders:\n", "\nproviders:"+demoSearches, 1)
+	with := strings.Replace(demoGateway, "\nmerge:\n", itwinSearch+"\nmerge:\n", 1) + strings.Join(more, "\n")
 	var content bytes.Buffer
 	err = template.Must(template.New("gateway.yaml").Parse(with)).Execute(&content, map[string]any{
 		"Address": "127.0.0.1:0", "Admin": "127.0.0.1:0",
 		"Tenants": s.Tenants(), "Credentials": s.Credentials(), "Upstreams": upstreams.Addr,
+		"Searched": "acme, globex, initech",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +150,7 @@ func (s *searchable) calls(system string, p simulator.Person) string {
 // tenants a search leads to whose address it is, or to nobody.
 func TestSearchesOfTheDangerous(t *testing.T) {
 	t.Parallel()
-	s := newSearchable(t)
+	s := newSearchable(t, 0)
 	got := map[string]map[string]string{}
 	for _, p := range s.Dangerous("") {
 		addresses := map[string]string{"own": p.IDs["email"]}
@@ -259,7 +255,7 @@ func (s *searchable) holds(p simulator.Person, source, system, address, said str
 // themselves: an address leads on from them only where it is theirs.
 func TestAddressesThatProve(t *testing.T) {
 	t.Parallel()
-	s := newSearchable(t)
+	s := newSearchable(t, 0)
 	asked := 0
 	for _, p := range s.Dangerous("") {
 		for system, kind := range map[string]string{"kobil": "username", "csp": normalize.Self} {

@@ -171,10 +171,17 @@ func (d *demo) close() {
 
 func (d *demo) path() string { return filepath.Join(d.folder, "gateway.yaml") }
 
-// write writes the configuration and the operator's links: in the demo the
-// gateway is told who is who.
+// unlinked is the tenant of the demo for which no operator keeps links: its people are
+// found by searches, from identifier to identifier. Only those for whom a system
+// always fails have some, so that it is asked.
+const unlinked = "initech"
+
+func isUnlinked(p simulator.Person) bool { return p.Tenant == unlinked && p.FaultAt == "" }
+
+// write writes the configuration, and the operator's links of the other tenants.
 func (d *demo) write(o demoOptions) error {
-	if err := writeLinks(filepath.Join(d.folder, "links.csv"), d.simulation.People()); err != nil {
+	linked := slices.DeleteFunc(d.simulation.People(), isUnlinked)
+	if err := writeLinks(filepath.Join(d.folder, "links.csv"), linked); err != nil {
 		return err
 	}
 	text, err := template.New("gateway.yaml").Parse(demoGateway)
@@ -185,6 +192,7 @@ func (d *demo) write(o demoOptions) error {
 	err = text.Execute(&content, map[string]any{
 		"Address": o.address, "Admin": o.admin,
 		"Tenants": d.simulation.Tenants(), "Credentials": d.simulation.Credentials(), "Upstreams": d.upstreams.Addr,
+		"Searched": unlinked,
 	})
 	if err != nil {
 		return err
@@ -232,13 +240,23 @@ func (d *demo) welcome(out io.Writer) error {
 		"People": len(people), "Config": d.path(),
 		"Base": "http://" + d.Address, "Admin": d.Admin, "Control": "http://" + d.upstreams.Control,
 		"Complete": people[0], "Conflicts": people[1], "Partial": withTrait(d.simulation, "fault:503"),
-		"Other": wellKnown(people, 2),
+		"Other": wellKnown(people, 2), "Searched": searched(people),
 	})
 }
 
 func withTrait(s *simulator.Simulation, trait string) simulator.Person {
 	p, _ := s.WithTrait(trait) // every population has one
 	return p
+}
+
+// searched is somebody without links whom searches find in several systems.
+func searched(people []simulator.Person) simulator.Person {
+	for _, p := range people {
+		if isUnlinked(p) && len(p.Accounts) > 3 && len(p.Traits) == 0 && p.Danger == nil {
+			return p
+		}
+	}
+	return people[0]
 }
 
 // wellKnown is somebody at or behind a place in the list whom every system knows.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -96,10 +95,7 @@ func noSuchKey(key string, values []config.Explained) error {
 func tellExplained(out io.Writer, values []config.Explained, output string) error {
 	switch output {
 	case "json":
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(values)
+		return writeJSON(out, values)
 	case "text":
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, v := range values {

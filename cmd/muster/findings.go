@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -96,10 +95,7 @@ func tellJSON(out io.Writer, reports []config.Report) error {
 			told.Tests = append(told.Tests, testedOf(&r.Tests[i]))
 		}
 	}
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(told)
+	return writeJSON(out, told)
 }
 
 func testedOf(r *adapters.TestResult) testedTest {

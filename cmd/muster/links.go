@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -103,11 +102,7 @@ func (f *linksFlags) knownTenant(t *config.LinksTable) error {
 	if f.tenant == "" || t.Tenants() == nil || slices.Contains(t.Tenants(), f.tenant) {
 		return nil
 	}
-	hint := "there are: " + strings.Join(t.Tenants(), ", ")
-	if near := document.Closest(f.tenant, t.Tenants()); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	return wrongUse("no tenant named %q", hint, f.tenant)
+	return wrongUse("no tenant named %q", oneOfThese(f.tenant, t.Tenants()), f.tenant)
 }
 
 // identifier reads KIND:VALUE.
@@ -119,11 +114,7 @@ func identifier(t *config.LinksTable, text string) (kind, value string, err erro
 	case why != "":
 		return "", "", wrongUse("%s", "write KIND:VALUE, for example email:jane@acme.example", why)
 	case t.Kinds() != nil && !slices.Contains(t.Kinds(), kind):
-		hint := "there are: " + strings.Join(t.Kinds(), ", ")
-		if near := document.Closest(kind, t.Kinds()); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		return "", "", wrongUse("no kind of identifier is named %q", hint, kind)
+		return "", "", wrongUse("no kind of identifier is named %q", oneOfThese(kind, t.Kinds()), kind)
 	}
 	return kind, value, nil
 }
@@ -272,7 +263,7 @@ func writeLinksCSV(out io.Writer, groups []links.Group) error {
 	return w.Error()
 }
 
-// writeLinksYAML writes all texts as JSON, which YAML reads as they are.
+// writeLinksYAML writes all texts in quotes, as which YAML reads them as they are.
 func writeLinksYAML(out io.Writer, groups []links.Group) error {
 	if len(groups) == 0 {
 		_, err := io.WriteString(out, "[]\n")
@@ -281,21 +272,13 @@ func writeLinksYAML(out io.Writer, groups []links.Group) error {
 	for _, g := range groups {
 		ids := make([]string, len(g.Links))
 		for i, l := range g.Links {
-			ids[i] = quoted(l.Kind) + ": " + quoted(l.Value)
+			ids[i] = document.Quote(l.Kind) + ": " + document.Quote(l.Value)
 		}
-		if _, err := fmt.Fprintf(out, "- {tenant: %s, ids: {%s}}\n", quoted(g.Tenant), strings.Join(ids, ", ")); err != nil {
+		if _, err := fmt.Fprintf(out, "- {tenant: %s, ids: {%s}}\n", document.Quote(g.Tenant), strings.Join(ids, ", ")); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func quoted(text string) string {
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // a text can be encoded
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func linksListCommand() *cobra.Command {
@@ -317,10 +300,7 @@ func linksListCommand() *cobra.Command {
 					return err
 				}
 				if output == "json" {
-					encoder := json.NewEncoder(cmd.OutOrStdout())
-					encoder.SetEscapeHTML(false)
-					encoder.SetIndent("", "  ")
-					err = encoder.Encode(append([]links.Group{}, groups...))
+					err = writeJSON(cmd.OutOrStdout(), append([]links.Group{}, groups...))
 				} else if len(groups) > 0 {
 					err = writeLinksTable(cmd.OutOrStdout(), groups)
 				}

@@ -117,6 +117,15 @@ func wrongUse(format, hint string, args ...any) error {
 	return &mistakeError{fmt.Sprintf(format, args...), hint}
 }
 
+// oneOfThese is a hint for a word that is not known: the one that was probably
+// meant, else all that are.
+func oneOfThese(word string, known []string) string {
+	if near := document.Closest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "there are: " + strings.Join(known, ", ")
+}
+
 func (o *lookupOptions) check() error {
 	switch {
 	case o.output != "text" && o.output != "json":
@@ -254,10 +263,7 @@ func (l *lookup) refuse(refused *gateway.RequestError) error {
 		return wrongUse("%s", safe(refused.Resolution), safe(refused.Reason))
 	}
 	tenants := slices.Sorted(maps.Keys(l.live.Tenants))
-	hint := "there are: " + strings.Join(tenants, ", ")
-	if near := document.Closest(l.tenant, tenants); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
+	hint := oneOfThese(l.tenant, tenants)
 	if l.tenant == "" {
 		return wrongUse("the file has several tenants, and none is named", "write --tenant NAME; "+hint)
 	}

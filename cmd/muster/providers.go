@@ -78,10 +78,7 @@ func findProvider(name string) (provider, error) {
 	var problems document.Problems
 	resolved := adapters.Resolve(name, catalog.Library(&problems))
 	if resolved == nil {
-		if near := document.Closest(name, catalog.Names()); near != "" {
-			return provider{}, fmt.Errorf("no definition named %q; did you mean %q?", name, near)
-		}
-		return provider{}, fmt.Errorf("no definition named %q; there are: %s", name, strings.Join(catalog.Names(), ", "))
+		return provider{}, fmt.Errorf("no definition named %q; %s", name, oneOfThese(name, catalog.Names()))
 	}
 	definition := adapters.Compile(resolved)
 	if err := problems.Err(); err != nil {

@@ -110,7 +110,9 @@ func TestReloadsUnderLoad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
 	now := w.follow()
-	people := slices.DeleteFunc(w.simulation.People(), func(p simulator.Person) bool { return p.IDs["username"] == "" || p.FaultAt != "" })
+	people := slices.DeleteFunc(w.simulation.People(), func(p simulator.Person) bool {
+		return p.IDs["username"] == "" || p.FaultAt != "" || p.Tenant == unlinked
+	})
 	// However slow the machine is, no probe is due before the test is over.
 	w.rewrite(func(text string) string { return text + "limits: {breaker: {open: 1h}}\n" })
 	now <- struct{}{}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"os"
 	"strings"
@@ -49,4 +50,12 @@ func safe(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// writeJSON writes a document for programs, in a form that people can read as well.
+func writeJSON(out io.Writer, document any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false) // a masked secret reads <secret>
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(document)
 }

@@ -162,8 +162,13 @@ func UnknownMember(n *Node, what string, members []Member) {
 // UnknownName reports a name that is not among those known, and proposes the
 // one that was probably meant.
 func UnknownName(n *Node, what string, known []string) *Problem {
-	p := n.Errorf("unknown %s %q", what, n.text)
-	if near := Closest(n.text, known); near != "" {
+	return n.Errorf("unknown %s %q", what, n.text).SuggestKnown(n.text, known)
+}
+
+// SuggestKnown adds what would do in place of a word: the one of those known that
+// was probably meant, else all of them.
+func (p *Problem) SuggestKnown(word string, known []string) *Problem {
+	if near := Closest(word, known); near != "" {
 		return p.Suggest("did you mean %q?", near)
 	}
 	if len(known) == 0 {

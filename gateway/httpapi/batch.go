@@ -30,10 +30,11 @@ const (
 
 // lookups serves several people at once.
 func (d *door) lookups(c *gin.Context) {
-	p := readParameters(c.Request.URL.RawQuery, "provenance")
+	p := readParameters(c.Request.URL.RawQuery, "provenance", "explain")
 	q := gateway.Query{
 		Tenant:      p.segment(c.Param("tenant")),
 		Provenance:  p.flag("provenance"),
+		Explain:     p.flag("explain"),
 		Want:        want(c.Request.Header.Values("Cache-Control")),
 		OperationID: operationOf(c),
 	}

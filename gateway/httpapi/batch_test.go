@@ -262,7 +262,7 @@ func TestBatchQuery(t *testing.T) {
 	e := &engine{answer: complete()}
 	h := newDoor(e, httpapi.Options{})
 	begin := time.Now()
-	post(t, h, lookupsOfAcme+"?provenance=true", `{"sources":["a"],"users":[{"username":"jane","email":"j@x.example"},{"username":"joe"}],"fields":["emails","userName"]}`,
+	post(t, h, lookupsOfAcme+"?provenance=true&explain=true", `{"sources":["a"],"users":[{"username":"jane","email":"j@x.example"},{"username":"joe"}],"fields":["emails","userName"]}`,
 		"Cache-Control", "no-cache", "Prefer", "wait=1, handling=strict", "traceparent", parent)
 	if len(e.asked) != 2 {
 		t.Fatalf("asked %+v", e.asked)
@@ -273,7 +273,7 @@ func TestBatchQuery(t *testing.T) {
 			t.Errorf("until %v", until)
 		}
 		want := gateway.Query{
-			Tenant: "acme", IDs: ids, Fields: []string{"emails", "userName"}, Sources: []string{"a"}, Provenance: true, Strict: true,
+			Tenant: "acme", IDs: ids, Fields: []string{"emails", "userName"}, Sources: []string{"a"}, Provenance: true, Explain: true, Strict: true,
 			Want: cache.Want{NoCache: true, Until: got.Want.Until}, OperationID: traceID,
 		}
 		expect(t, "query", got, want)

@@ -16,6 +16,7 @@ type refusal struct {
 	Resolution  string                 `json:"resolution"`
 	ChildErrors []gateway.ChildError   `json:"childErrors"`
 	Sources     []gateway.SourceResult `json:"sources,omitempty"` // only where sources were looked at
+	Explain     *gateway.Explanation   `json:"explain,omitempty"`
 }
 
 // of is the refusal of an operation.
@@ -58,7 +59,7 @@ func refusalOf(r *gateway.RequestError) refusal {
 }
 
 func refusalOfAnswer(a *gateway.Answer) refusal {
-	return refusal{Error: a.Error, Reason: a.Reason, Resolution: a.Resolution, ChildErrors: a.ChildErrors, Sources: a.Sources}
+	return refusal{Error: a.Error, Reason: a.Reason, Resolution: a.Resolution, ChildErrors: a.ChildErrors, Sources: a.Sources, Explain: a.Explain}
 }
 
 // sendRefusal is the one place that writes an error, in the form that the caller

@@ -16,13 +16,14 @@ import (
 // readLookup makes the engine's query of a request, all but its preferences. The
 // path's segments come as they were sent.
 func readLookup(r *http.Request, tenant, user string) (gateway.Query, *gateway.RequestError) {
-	p := readParameters(r.URL.RawQuery, "fields", "sources", "provenance")
+	p := readParameters(r.URL.RawQuery, "fields", "sources", "provenance", "explain")
 	q := gateway.Query{
 		Tenant:     p.segment(tenant),
 		User:       p.segment(user),
 		Fields:     p.list("fields"),
 		Sources:    p.list("sources"),
 		Provenance: p.flag("provenance"),
+		Explain:    p.flag("explain"),
 		Want:       want(r.Header.Values("Cache-Control")),
 	}
 	return q, p.refused

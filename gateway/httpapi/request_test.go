@@ -31,6 +31,7 @@ func TestWhatTheEngineIsAsked(t *testing.T) {
 		{"spaces around names", "fields=userName,+emails", nil, gateway.Query{Fields: []string{"userName", "emails"}}},
 		{"sources", "sources=directory,badges", nil, gateway.Query{Sources: []string{"directory", "badges"}}},
 		{"provenance", "provenance=true", nil, gateway.Query{Provenance: true}},
+		{"explain", "explain=true", nil, gateway.Query{Explain: true}},
 		{"no provenance", "provenance=false", nil, gateway.Query{}},
 
 		{"strict", "", []string{"Prefer", "handling=strict"}, gateway.Query{Strict: true}},
@@ -156,7 +157,7 @@ func TestSegmentsAreDecodedOnce(t *testing.T) {
 
 func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 	t.Parallel()
-	const notKnown, use = "The query has a parameter that is not known.", "Use: fields, sources, provenance. A token belongs into the Authorization header."
+	const notKnown, use = "The query has a parameter that is not known.", "Use: fields, sources, provenance, explain. A token belongs into the Authorization header."
 	tests := []struct{ name, query, reason, resolution string }{
 		{"an unknown parameter", "filter=x", notKnown, use},
 		{"a token", "access_token=s3cr3t", notKnown, use},

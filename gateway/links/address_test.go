@@ -60,7 +60,7 @@ func TestAddress(t *testing.T) {
 func FuzzAddress(f *testing.F) {
 	f.Add("postgres://muster:%s@db.example/muster?sslmode=disable")
 	f.Add("postgres://db.example/muster?password=%s&connect_timeout=soon")
-	f.Add("postgres://muster:%s%%@db.example:x/muster")
+	f.Add("postgres://mus%ter:%s@db.example:x/muster")
 	f.Add("mysql://muster:%s@db.example/muster")
 	f.Fuzz(func(t *testing.T, form string) {
 		const canary = "C4n4ry"

@@ -36,10 +36,6 @@ type Group struct {
 	Links  []Link `json:"links"`  // by kind
 }
 
-// MaxValue is how long an identifier may be, in bytes. Of a longer one nobody can
-// ask (gateway.ParseUser).
-const MaxValue = 512
-
 // Unfit is why a value identifies nobody, "" where it may: it cannot be asked for,
 // and the databases would not take it.
 func Unfit(value string) string {
@@ -50,7 +46,7 @@ func Unfit(value string) string {
 		return "the identifier is not UTF-8 text"
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return "the identifier has control characters"
-	case len(value) > MaxValue:
+	case len(value) > normalize.MaxIdentifier:
 		return "the identifier is too long"
 	default:
 		return ""

@@ -40,6 +40,7 @@ function request() {
   if (names("fields")) query.push("fields=" + names("fields"));
   if (names("sources")) query.push("sources=" + names("sources"));
   if (f.has("provenance")) query.push("provenance=true");
+  if (f.has("explain")) query.push("explain=true");
   // The browser's own cache is left out below. It would then add a no-cache, which is for the
   // gateway to see only where it was asked for; no-transform stands in its place and does nothing.
   const headers = { Accept: "application/json", "Cache-Control": f.has("fresh") ? "no-cache" : "no-transform" };

@@ -214,7 +214,7 @@ func jane(q gateway.Query) gateway.Query {
 	if q.Tenant == "" {
 		q.Tenant = "acme"
 	}
-	if q.User == "" {
+	if q.User == "" && q.IDs == nil {
 		q.User = "username:jane"
 	}
 	if q.OperationID == "" {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/semaphore"
 
 	"muster/adapters"
 	"muster/cache"
@@ -29,6 +31,8 @@ type Gateway struct {
 	cache *cache.Cache[kept]
 	links *cache.Cache[group] // that were learned
 	tel   *telemetry
+
+	batches *semaphore.Weighted // a turn for each of the lookups that batches have under way
 }
 
 // New makes a gateway that answers by the configuration.
@@ -48,7 +52,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, links: links}
+	g := &Gateway{cache: records, links: links, batches: semaphore.NewWeighted(batchesWidth)}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
@@ -80,20 +84,28 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if refused != nil {
 		return Answer{}, refused
 	}
+	return g.lookup(ctx, live, q, asked)
+}
+
+// lookup answers who one person is, whose query has been checked.
+func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) (Answer, error) {
 	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
 	ctx, cancel := context.WithTimeout(ctx, live.Budget)
 	defer cancel()
 	person := live.resolve(ctx, asked, q.Want.Until)
+	if person.apart {
+		return Answer{}, badRequest("Look the person up by one of them.", "The operator's links say that the identifiers are not one person's.")
+	}
 	asked.linksDown = person.failed != nil
 	chain := g.remembering(ctx, live, asked, person.known, q.Want)
-	if unusable(chain.steps, asked.kind) {
-		return Answer{}, &RequestError{
-			Status: http.StatusBadRequest, Title: "Bad request.",
-			Reason:     "The identifier cannot be what the sources that use it expect.",
-			Resolution: "Check the form of the value after " + asked.kind + ":.",
+	if unusable(chain.steps, asked.kinds()) {
+		place := "after " + asked.own[0].Kind + ":"
+		if q.IDs != nil {
+			place = "of " + strings.Join(asked.kinds(), ", ")
 		}
+		return Answer{}, badRequest("Check the form of the value "+place+".", "The identifier cannot be what the sources that use it expect.")
 	}
 	slots := g.run(ctx, live, chain, q.Want)
 	if chain.outdated() { // what was learned is not so any more: find it out anew, from what the sources say
@@ -104,7 +116,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
-	if chain.id == "" {
+	if chain.id == "" && chain.tied(slots) {
 		chain.id = g.idOf(ctx, live, asked.tenant, slots)
 	}
 	var explanation *Explanation

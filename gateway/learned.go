@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -41,23 +42,37 @@ func groupKey(tenant, kind, value string) cache.Key {
 	return cache.NewKey(tenant, kind, normalize.CanonicalID(kind, value))
 }
 
-// recall is what is known of the person by an identifier from earlier lookups: the
-// claims, each of its source as it is configured now, and the group's id.
+// recall is what is known of the person by the caller's identifiers from earlier
+// lookups: the claims, each of its source as it is configured now, and the group's
+// id. Where two of them were learned to be different people's, nothing is known.
 func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, id string) {
 	if l.LinksFor == 0 { // though some may be left of a configuration before
 		return nil, ""
 	}
-	hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, a.kind, a.value), cache.Want{OnlyIfCached: true}, nil)
-	if err != nil {
-		return nil, ""
-	}
-	for _, k := range hit.Value.links {
-		at := slices.IndexFunc(l.Sources, func(s *Source) bool { return s.Name == k.source && s.Hash == k.hash })
-		if at >= 0 && l.Sources[at].serves(a.tenant) {
-			known = append(known, claim{kind: k.kind, value: k.value, trust: k.trust, source: at, learned: true})
+	all := map[string]string{}
+	for _, own := range a.own {
+		hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, own.Kind, own.Value), cache.Want{OnlyIfCached: true}, nil)
+		if err != nil {
+			continue
+		}
+		group := hit.Value
+		if id != "" && group.id != "" && group.id != id {
+			return nil, ""
+		}
+		id = cmp.Or(id, group.id)
+		for _, k := range group.links {
+			if len(a.own) > 1 && contradicts(all, k.kind, k.value) {
+				return nil, ""
+			}
+			all[k.kind] = k.value
+			at := slices.IndexFunc(l.Sources, func(s *Source) bool { return s.Name == k.source && s.Hash == k.hash })
+			c := claim{kind: k.kind, value: k.value, trust: k.trust, source: at, learned: true}
+			if at >= 0 && l.Sources[at].serves(a.tenant) && !slices.Contains(known, c) {
+				known = append(known, c)
+			}
 		}
 	}
-	return known, hit.Value.id
+	return known, id
 }
 
 // idOf is the opaque id that a person has from an earlier lookup which came by another
@@ -86,8 +101,12 @@ func (g *Gateway) idOf(ctx context.Context, l *Live, t *Tenant, slots []slot) st
 
 // learn keeps what this lookup has found out, if that is more or other than what
 // was known. What was asked with the caller's own credential is for that caller
-// alone, and not learned.
+// alone, and not learned; and that several identifiers are one person's is learned
+// of the sources, never of the caller.
 func (g *Gateway) learn(c *chain, slots []slot, id string) {
+	if !c.tied(slots) {
+		return
+	}
 	found := group{id: id}
 	for i := range slots {
 		s := &slots[i]
@@ -106,11 +125,52 @@ func (g *Gateway) learn(c *chain, slots []slot, id string) {
 	if c.live.LinksFor == 0 || len(found.links) == 0 || c.knew(found) {
 		return
 	}
-	for _, k := range append([]link{{kind: c.asked.kind, value: c.asked.value}}, found.links...) {
-		if k.kind != kindUsername || k.value == c.asked.value { // another system's user names are not the tenant's
+	for _, k := range c.asked.own {
+		g.links.Put(groupKey(c.asked.tenant.Name, k.Kind, k.Value), found, cache.Lifetime{Fresh: c.live.LinksFor})
+	}
+	for _, k := range found.links {
+		if k.kind != kindUsername { // another system's user names are not the tenant's
 			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: c.live.LinksFor})
 		}
 	}
+}
+
+// tied tells whether the sources say that all of the caller's identifiers are one
+// person's: each was asked with, or said by, a record that leads to the first one.
+// User names, and addresses that nobody vouches for, tie nothing: others may have them.
+func (c *chain) tied(slots []slot) bool {
+	if len(c.asked.own) == 1 {
+		return true
+	}
+	reached := accepted{}
+	reached.add(claim{kind: c.asked.own[0].Kind, value: c.asked.own[0].Value})
+	for grown := true; grown; {
+		grown = false
+		for i := range slots {
+			s := &slots[i]
+			if s.outcome != OK && s.outcome != Partial {
+				continue
+			}
+			ties := slices.Clone(s.basis)
+			for _, k := range s.said {
+				if k.kind != kindUsername && (k.kind != kindEmail || k.trust > Assumed) {
+					ties = append(ties, k)
+				}
+			}
+			if !slices.ContainsFunc(ties, reached.has) {
+				continue
+			}
+			for _, k := range ties {
+				if !reached.has(k) {
+					reached.add(k)
+					grown = true
+				}
+			}
+		}
+	}
+	return !slices.ContainsFunc(c.asked.own, func(id normalize.Identifier) bool {
+		return !reached.has(claim{kind: id.Kind, value: id.Value})
+	})
 }
 
 // knew tells whether all of a group was recalled, and nothing else.
@@ -131,7 +191,9 @@ func (c *chain) knew(found group) bool {
 
 // forget drops what was learned of a person, under every identifier of theirs.
 func (g *Gateway) forget(c *chain) {
-	g.links.Forget(groupKey(c.asked.tenant.Name, c.asked.kind, c.asked.value))
+	for _, k := range c.asked.own {
+		g.links.Forget(groupKey(c.asked.tenant.Name, k.Kind, k.Value))
+	}
 	for _, k := range c.claims {
 		if k.learned {
 			g.links.Forget(groupKey(c.asked.tenant.Name, k.kind, k.value))

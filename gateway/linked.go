@@ -23,13 +23,20 @@ type Links interface {
 type resolved struct {
 	known  []claim
 	links  []normalize.Identifier
+	apart  bool            // the links say that the caller's identifiers are of two people
 	failed *adapters.Fault // why the links could not be asked
 	took   time.Duration
 }
 
-// resolve asks the links, at most until the caller stops waiting.
+// resolve asks the links by each of the caller's identifiers, at most until the
+// caller stops waiting.
 func (l *Live) resolve(ctx context.Context, a asked, until time.Time) resolved {
-	r := resolved{known: []claim{{kind: a.kind, value: a.value, trust: Own, source: beforeAll}}}
+	var r resolved
+	all := map[string]string{}
+	for _, id := range a.own {
+		r.known = append(r.known, claim{kind: id.Kind, value: id.Value, trust: Own, source: beforeAll})
+		all[id.Kind] = id.Value
+	}
 	if l.Links == nil {
 		return r
 	}
@@ -39,15 +46,36 @@ func (l *Live) resolve(ctx context.Context, a asked, until time.Time) resolved {
 		defer cancel()
 	}
 	begin := time.Now()
-	linked, err := l.Links.Find(ctx, a.tenant.Name, a.kind, a.value)
-	r.failed, r.took = adapters.FaultOf(err), time.Since(begin)
+	linked := map[string]string{}
+	for _, id := range a.own {
+		found, err := l.Links.Find(ctx, a.tenant.Name, id.Kind, id.Value)
+		if r.failed = adapters.FaultOf(err); r.failed != nil {
+			break
+		}
+		for kind, value := range found {
+			r.apart = r.apart || len(a.own) > 1 && contradicts(all, kind, value)
+			if linked[kind] == "" {
+				linked[kind] = value
+			}
+			if all[kind] == "" {
+				all[kind] = value
+			}
+		}
+	}
+	r.took = time.Since(begin)
 	for _, kind := range slices.Sorted(maps.Keys(linked)) {
 		r.links = append(r.links, normalize.Identifier{Kind: kind, Value: linked[kind]})
-		if kind != a.kind {
+		if !slices.Contains(a.kinds(), kind) {
 			r.known = append(r.known, claim{kind: kind, value: linked[kind], trust: Pinned, source: beforeAll})
 		}
 	}
 	return r
+}
+
+// contradicts tells whether an identifier is another person's than those that are
+// known already, by kind.
+func contradicts(known map[string]string, kind, value string) bool {
+	return !several(kind) && known[kind] != "" && !normalize.SameID(kind, known[kind], value)
 }
 
 // slots are that of the links where they failed: they are told of as a source is

@@ -62,14 +62,14 @@ func plan(l *Live, a asked, known []claim) *chain {
 	return c
 }
 
-// unusable tells that the caller's own identifier cannot be what any source that
-// would use it expects: the caller's mistake, and nobody's failure. Where another
-// identifier is sent beside it, nobody knows which of them does not fit.
-func unusable(steps []step, kind string) bool {
+// unusable tells that the caller's own identifiers, of these kinds, cannot be what
+// any source that would use them expects: the caller's mistake, and nobody's failure.
+// Where another identifier is sent beside it, nobody knows which of them does not fit.
+func unusable(steps []step, own []string) bool {
 	users := 0
 	for i := range steps {
 		s := &steps[i]
-		if s.used == nil || !slices.Contains(s.source.ownKinds(s.used), kind) {
+		if !slices.ContainsFunc(s.source.ownKinds(s.used), func(kind string) bool { return slices.Contains(own, kind) }) {
 			continue
 		}
 		if s.fault == nil || s.fault.Kind != adapters.Invalid {

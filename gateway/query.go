@@ -16,8 +16,11 @@ import (
 
 // Query is what a caller asks.
 type Query struct {
-	Tenant      string
-	User        string   // KIND:VALUE, or a value of the tenant's default kind
+	Tenant string
+	User   string // KIND:VALUE, or a value of the tenant's default kind
+	// IDs are what the person is called, by kind of identifier, in place of User.
+	// Several are the caller's word that they are one person's.
+	IDs         map[string]string
 	Fields      []string // only these members; nil for all
 	Sources     []string // only these sources; nil for all
 	Provenance  bool     // also who won, who agreed and who was overruled
@@ -57,43 +60,81 @@ func ParseUser(text string, accept []string, defaultKind string) (kind, value st
 	case !slices.Contains(accept, kind):
 		return "", "", badRequest(accepted, "The kind of identifier before the first colon is not accepted.")
 	}
-	switch {
-	case !utf8.ValidString(value):
-		return "", "", badRequest("Percent-encode the identifier as UTF-8.", "The identifier is not UTF-8 text.")
-	case strings.ContainsFunc(value, unicode.IsControl):
-		return "", "", badRequest("Remove them.", "The identifier has control characters.")
-	case len(value) > normalize.MaxIdentifier:
-		return "", "", tooLong()
-	}
-	switch value = normalize.CanonicalID(kind, value); {
-	case value == "":
-		return "", "", badRequest("Write KIND:VALUE, for example email:jane@acme.example.", "The identifier is empty.")
-	case len(value) > normalize.MaxIdentifier: // NFC and IDNA can make it longer
-		return "", "", tooLong()
+	if value, err = canonical("identifier", "Write KIND:VALUE, for example email:jane@acme.example.", kind, value); err != nil {
+		return "", "", err
 	}
 	return kind, value, nil
 }
 
-func tooLong() *RequestError {
-	return badRequest(fmt.Sprintf("Use at most %d bytes.", normalize.MaxIdentifier), "The identifier is too long.")
+// canonical is an identifier's value in its canonical form. A refusal calls it by
+// a name that is not the caller's, and has a word for those that are empty.
+func canonical(name, empty, kind, value string) (string, *RequestError) {
+	tooLong := badRequest(fmt.Sprintf("Use at most %d bytes.", normalize.MaxIdentifier), "The %s is too long.", name)
+	switch {
+	case !utf8.ValidString(value):
+		return "", badRequest("Percent-encode the identifier as UTF-8.", "The %s is not UTF-8 text.", name)
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return "", badRequest("Remove them.", "The %s has control characters.", name)
+	case len(value) > normalize.MaxIdentifier:
+		return "", tooLong
+	}
+	switch value = normalize.CanonicalID(kind, value); {
+	case value == "":
+		return "", badRequest(empty, "The %s is empty.", name)
+	case len(value) > normalize.MaxIdentifier: // NFC and IDNA can make it longer
+		return "", tooLong
+	}
+	return value, nil
+}
+
+// readIDs checks what a person is called, in the order in which kinds are accepted.
+func readIDs(ids map[string]string, accept []string) ([]normalize.Identifier, *RequestError) {
+	accepted := "Use one of: " + strings.Join(accept, ", ") + "."
+	if len(ids) == 0 {
+		return nil, badRequest(accepted, "The user has no identifier.")
+	}
+	own := make([]normalize.Identifier, 0, len(ids))
+	for _, kind := range accept {
+		value, given := ids[kind]
+		if !given || slices.ContainsFunc(own, func(id normalize.Identifier) bool { return id.Kind == kind }) {
+			continue
+		}
+		value, refused := canonical(kind, "Give it a value, or leave it out.", kind, value)
+		if refused != nil {
+			return nil, refused
+		}
+		own = append(own, normalize.Identifier{Kind: kind, Value: value})
+	}
+	if len(own) < len(ids) {
+		return nil, badRequest(accepted, "The user has a kind of identifier that is not accepted.")
+	}
+	return own, nil
 }
 
 // asked is a query that has been checked against a configuration.
 type asked struct {
 	tenant *Tenant
-	kind   string
-	value  string
-	fields *normalize.Selection // nil for all
-	only   []string             // sources; nil for all
-	caller *Caller              // nil where nobody is known
-	id     string               // of the person, once that is known
+	own    []normalize.Identifier // what the caller calls the person; at least one, each of another kind
+	fields *normalize.Selection   // nil for all
+	only   []string               // sources; nil for all
+	caller *Caller                // nil where nobody is known
+	id     string                 // of the person, once that is known
 
 	linksDown bool // the operator's links, which may know better, could not be asked
 }
 
-// tenantFor finds the tenant for whoever asks. A tenant that is not theirs and one
-// that does not exist are the same refusal.
-func (l *Live) tenantFor(who *Caller, name string) (*Tenant, *RequestError) {
+// kinds are those of the caller's own identifiers.
+func (a asked) kinds() []string {
+	kinds := make([]string, len(a.own))
+	for i, id := range a.own {
+		kinds[i] = id.Kind
+	}
+	return kinds
+}
+
+// TenantFor finds the tenant for whoever asks; nil where nobody is known. A tenant
+// that is not theirs and one that does not exist are the same refusal.
+func (l *Live) TenantFor(who *Caller, name string) (*Tenant, *RequestError) {
 	if refused := who.Admit(name); refused != nil {
 		return nil, refused
 	}
@@ -117,7 +158,22 @@ func UnknownTenant(name string) *RequestError {
 var tenantLike = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 func (l *Live) check(q Query) (asked, *RequestError) {
-	tenant, refused := l.tenantFor(q.Caller, q.Tenant)
+	a, refused := l.scope(q)
+	if refused != nil {
+		return asked{}, refused
+	}
+	if q.IDs != nil {
+		a.own, refused = readIDs(q.IDs, l.Accept)
+		return a, refused
+	}
+	kind, value, refused := ParseUser(q.User, l.Accept, a.tenant.DefaultIdentifier)
+	a.own = []normalize.Identifier{{Kind: kind, Value: value}}
+	return a, refused
+}
+
+// scope checks all of a query but the person.
+func (l *Live) scope(q Query) (asked, *RequestError) {
+	tenant, refused := l.TenantFor(q.Caller, q.Tenant)
 	if refused != nil {
 		return asked{}, refused
 	}
@@ -128,9 +184,6 @@ func (l *Live) check(q Query) (asked, *RequestError) {
 		}
 	}
 	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller}
-	if a.kind, a.value, refused = ParseUser(q.User, l.Accept, tenant.DefaultIdentifier); refused != nil {
-		return asked{}, refused
-	}
 	if q.Fields != nil {
 		selection, err := normalize.NewSelection(q.Fields)
 		if unknown := (*normalize.UnknownMemberError)(nil); errors.As(err, &unknown) {

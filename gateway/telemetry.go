@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -69,7 +70,7 @@ func (t *telemetry) close() { _ = t.breakers.Unregister() } // its only error is
 
 func (t *telemetry) beginLookup(ctx context.Context, a asked) (context.Context, trace.Span) {
 	return t.tracer.Start(ctx, "lookup", trace.WithAttributes(
-		attribute.String("muster.tenant", a.tenant.Name), attribute.String("muster.identifier.kind", a.kind)))
+		attribute.String("muster.tenant", a.tenant.Name), attribute.String("muster.identifier.kind", strings.Join(a.kinds(), ","))))
 }
 
 func (t *telemetry) endLookup(ctx context.Context, span trace.Span, a *Answer) {

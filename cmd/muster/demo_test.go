@@ -457,6 +457,45 @@ func TestOneCallPerSource(t *testing.T) {
 	}
 }
 
+// TestBatchOfAHundred: with thirty duplicates it is seventy people's calls, and each
+// has the answer of a lookup of their own.
+func TestBatchOfAHundred(t *testing.T) {
+	t.Parallel()
+	together, alone := newWorld(t, 300), newWorld(t, 300)
+	var people []simulator.Person
+	for _, p := range together.simulation.People() {
+		if p.Tenant == "acme" && p.IDs["email"] != "" && p.FaultAt == "" && p.Danger == nil && len(people) < 70 {
+			people = append(people, p)
+		}
+	}
+	var users []string
+	for i := range 100 {
+		users = append(users, fmt.Sprintf(`{"email":%q}`, people[i%70].IDs["email"]))
+	}
+	got := together.ask(http.MethodPost, "http://"+together.Address+"/v1/tenants/acme/lookups", `{"users":[`+strings.Join(users, ",")+`]}`, "Content-Type", "application/json")
+	var document struct {
+		Results []struct {
+			Status int
+			Data   json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(got.Text), &document); err != nil || len(document.Results) != 100 {
+		t.Fatalf("%v, status %d: %.300s", err, got.Status, got.Text)
+	}
+	for i, r := range document.Results {
+		single := alone.lookup(people[i%70], "email")
+		var answer struct{ Data json.RawMessage }
+		if err := json.Unmarshal([]byte(single.Text), &answer); err != nil || r.Status != single.Status || string(r.Data) != string(answer.Data) || len(r.Data) < 100 {
+			t.Errorf("user %d: %d %s, alone %d %s", i, r.Status, r.Data, single.Status, answer.Data)
+		}
+	}
+	for _, source := range []string{"numium", "csp", "kobil", "aveva", "itwin"} {
+		if calls, want := together.simulation.Calls(source), alone.simulation.Calls(source); calls != want || calls < 20 {
+			t.Errorf("%s was called %d times, want %d", source, calls, want)
+		}
+	}
+}
+
 // TestTrace follows a caller's trace through the gateway to the upstreams.
 func TestTrace(t *testing.T) {
 	t.Parallel()

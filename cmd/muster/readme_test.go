@@ -22,20 +22,23 @@ func TestReadme(t *testing.T) {
 	if len(session) < 4 {
 		t.Fatalf("the README has %d commands of curl's, want at least 4", len(session))
 	}
-	command := regexp.MustCompile(`^curl -s (?:-X (\w+) )?'?http://[^/]+([^' ]+)'?(?: -d '(.*)')?$`)
+	command := regexp.MustCompile(`^curl -s (?:-X (\w+) )?(?:--json '(.*)' )?'?http://[^/]+([^' ]+)'?(?: -d '(.*)')?$`)
 	for _, step := range session {
 		found := command.FindStringSubmatch(step[1])
 		if found == nil {
 			t.Errorf("not understood: %s", step[1])
 			continue
 		}
-		method, host := found[1], w.Address
-		if method == "" {
+		method, document, host, header := found[1], found[2], w.Address, []string(nil)
+		switch {
+		case document != "": // as curl's --json does
+			method, header = http.MethodPost, []string{"Content-Type", "application/json", "Accept", "application/json"}
+		case method == "":
 			method = http.MethodGet
-		} else {
-			host = w.upstreams.Control
+		default:
+			host, document = w.upstreams.Control, found[4]
 		}
-		got := w.ask(method, "http://"+host+found[2], found[3])
+		got := w.ask(method, "http://"+host+found[3], document, header...)
 		rest := compact(got.Text)
 		for _, printed := range strings.Split(compact(step[2]), "…") {
 			_, after, there := strings.Cut(rest, strings.Trim(printed, ","))

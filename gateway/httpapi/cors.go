@@ -9,8 +9,8 @@ import (
 
 // What pages of other origins may send, and what they may read besides the body.
 const (
-	corsMethods = "GET, HEAD, OPTIONS"
-	corsSent    = "Accept, Authorization, Cache-Control, If-None-Match, Prefer, traceparent, tracestate"
+	corsMethods = "GET, HEAD, POST, OPTIONS"
+	corsSent    = "Accept, Authorization, Cache-Control, Content-Type, If-None-Match, Prefer, traceparent, tracestate"
 	corsRead    = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, Preference-Applied, WWW-Authenticate"
 )
 

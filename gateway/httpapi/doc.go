@@ -27,7 +27,8 @@
 //	cors.go     which pages may call from a browser
 //	auth.go     who asks; package bearer knows whose tokens are believed
 //	request.go  path, query and headers become a gateway.Query; header.go helps
-//	lookup.go   the engine is asked, me.go for whoever asks; providers.go tells whom it could ask
+//	lookup.go   the engine is asked, me.go for whoever asks; batch.go asks for several
+//	            people at once, and providers.go tells whom it could ask
 //	respond.go  a profile goes out, with what a client may keep of it
 //	problem.go  a refusal goes out: every error answer of the package
 //

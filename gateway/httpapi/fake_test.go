@@ -33,6 +33,20 @@ func (e *engine) Lookup(ctx context.Context, q gateway.Query) (gateway.Answer, e
 	return answer, e.err
 }
 
+// Lookups answers for everybody what it is told to.
+func (e *engine) Lookups(ctx context.Context, q gateway.Query, users []map[string]string) ([]gateway.Result, error) {
+	if e.err != nil {
+		e.asked = append(e.asked, q)
+		return nil, e.err
+	}
+	results := make([]gateway.Result, len(users))
+	for i, ids := range users {
+		q.IDs = ids
+		results[i].Answer, _ = e.Lookup(ctx, q)
+	}
+	return results, nil
+}
+
 func (e *engine) Live() *gateway.Live { return e.live }
 
 // upstream is asked by one kind of identifier.

@@ -31,28 +31,54 @@ func (d *door) lookup(c *gin.Context) {
 
 // answer asks the engine for one person, and sends what it says.
 func (d *door) answer(c *gin.Context, q gateway.Query) {
+	preferred := prefer(c, &q)
+	q.OperationID, q.Caller = operationOf(c), callerOf(c)
+	answer, err := d.engine.Lookup(c.Request.Context(), q)
+	if err != nil {
+		d.fail(c, err)
+		return
+	}
+	preferred.echo(c)
+	respond(c, &answer)
+}
+
+// prefer puts what the caller prefers into the query.
+func prefer(c *gin.Context, q *gateway.Query) preferences {
 	preferred := readPreferences(c.Request.Header.Values("Prefer"))
 	if q.Strict = preferred.strict; preferred.wait != nil {
 		q.Want.Until = time.Now().Add(*preferred.wait)
 	}
-	q.OperationID, q.Caller = operationOf(c), callerOf(c)
-	var refused *gateway.RequestError
-	answer, err := d.engine.Lookup(c.Request.Context(), q)
+	return preferred
+}
+
+// echo says which preferences were honoured.
+func (p preferences) echo(c *gin.Context) {
+	if p.applied != nil {
+		c.Header("Preference-Applied", strings.Join(p.applied, ", "))
+	}
+}
+
+// fail ends a request that got no answer: it was refused, or the caller has left.
+func (d *door) fail(c *gin.Context, err error) {
+	refused := (*gateway.RequestError)(nil)
 	switch {
 	case errors.As(err, &refused):
 		refuse(c, refused)
-	case err != nil && c.Request.Context().Err() != nil:
+	case c.Request.Context().Err() != nil:
 		c.AbortWithStatus(statusLeft)
-	case err != nil:
-		d.log.LogAttrs(c.Request.Context(), slog.LevelError, "lookup failed",
-			slog.String("error", fmt.Sprintf("%T", err)), slog.String("operation_id", q.OperationID))
-		refuse(c, internal())
 	default:
-		if preferred.applied != nil {
-			c.Header("Preference-Applied", strings.Join(preferred.applied, ", "))
-		}
-		respond(c, &answer)
+		d.logFailure(c, err)
+		refuse(c, internal())
 	}
+}
+
+// logFailure logs a mistake of our own. Its text may be about a person.
+func (d *door) logFailure(c *gin.Context, err error) {
+	attributes := []slog.Attr{slog.String("error", fmt.Sprintf("%T", err)), slog.String("operation_id", operationOf(c))}
+	if panicked := (*gateway.PanicError)(nil); errors.As(err, &panicked) {
+		attributes = append(attributes, slog.String("panic", panicked.Type), slog.String("stack", panicked.Stack))
+	}
+	d.log.LogAttrs(c.Request.Context(), slog.LevelError, "lookup failed", attributes...)
 }
 
 // respond sends an answer: a profile, or why there is none.

@@ -161,7 +161,7 @@ func closed(document *openapi3.T) *openapi3.T {
 func conforms(t *testing.T, document *openapi3.T, path string, r *http.Request, w *httptest.ResponseRecorder) error {
 	t.Helper()
 	item := document.Paths.Value(path)
-	operation := item.GetOperation(http.MethodGet)
+	operation := item.GetOperation(r.Method)
 	documented := operation.Responses.Status(w.Code)
 	if documented == nil {
 		documented = operation.Responses.Default()
@@ -175,7 +175,7 @@ func conforms(t *testing.T, document *openapi3.T, path string, r *http.Request, 
 	}
 	return openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: r, Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: http.MethodGet, Operation: operation},
+			Request: r, Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: r.Method, Operation: operation},
 		},
 		Status: w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes())),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
@@ -228,7 +228,8 @@ func fill(v reflect.Value) {
 
 func TestRealAnswersAreAsDocumented(t *testing.T) {
 	t.Parallel()
-	const lookup, me, providers = "/v1/tenants/{tenant}/users/{user}", "/v1/me", "/v1/providers"
+	const lookup, me = "/v1/tenants/{tenant}/users/{user}", "/v1/me"
+	const lookups, providers = "/v1/tenants/{tenant}/lookups", "/v1/providers"
 	ready := httpapi.NewReadiness()
 	e := &engine{}
 	h := newDoor(e, httpapi.Options{Ready: ready})
@@ -336,10 +337,50 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 		t.Error(err)
 	}
 	produced["/readyz 200"] = true
+	batchesOf := func(tenant, what string, h http.Handler, status int, content string, header ...string) {
+		t.Helper()
+		r := batchRequest(t, "/v1/tenants/"+tenant+"/lookups", content, header...)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		expect(t, what, w.Code, status)
+		if err := conforms(t, document, lookups, r, w); err != nil {
+			t.Errorf("%s: %v\n%s", what, err, w.Body)
+		}
+		produced[fmt.Sprint(lookups, " ", w.Code)] = true
+	}
+	batches := func(what string, h http.Handler, status int, content string, header ...string) {
+		t.Helper()
+		batchesOf("acme", what, h, status, content, header...)
+	}
+	const one = `{"users": [{"username": "jane"}]}`
+	for _, accept := range []string{"application/json", "application/problem+json"} {
+		e.told(lived(), nil)
+		batches("all", h, 200, one, "Prefer", "handling=strict", "Accept", accept)
+		e.told(partial(), nil)
+		batches("in part", h, 207, `{"users": [{"username": "jane"}, 7]}`, "Prefer", "wait=3", "Accept", accept)
+		for _, status := range []int{404, 424, 429, 502, 503, 504} {
+			e.told(without(status, childError()), nil)
+			batches("none", h, 207, one, "Accept", accept)
+		}
+		batches("syntax", h, 400, "{", "Accept", accept)
+		batches("large", h, 413, strings.Repeat(" ", 65<<10), "Accept", accept)
+		batches("a form", h, 415, one, "Accept", accept, "Content-Type", "text/plain")
+		e.told(gateway.Answer{}, noTenant)
+		batches("no tenant", h, 404, one, "Accept", accept)
+		e.told(gateway.Answer{}, io.ErrUnexpectedEOF)
+		batches("our mistake", h, 500, one, "Accept", accept)
+	}
+	batches("nobody", known, 401, one)
+	batches("somebody", known, 401, one, "Authorization", "Bearer x")
+	batchesOf("globex", "a foreign tenant", known, 403, "{", "Authorization", authorization)
+	batches("not ready", unknown, 503, one, "Authorization", authorization)
+	batches("a page", h, 406, one, "Accept", "text/html")
 	for path, item := range document.Paths.Map() {
-		for status := range item.Get.Responses.Map() {
-			if status != "default" && !produced[path+" "+status] {
-				t.Errorf("%s: nothing shows that there is a %s", path, status)
+		for _, operation := range item.Operations() {
+			for status := range operation.Responses.Map() {
+				if status != "default" && !produced[path+" "+status] {
+					t.Errorf("%s: nothing shows that there is a %s", path, status)
+				}
 			}
 		}
 	}

@@ -19,6 +19,9 @@ type Engine interface {
 	// Lookup answers who one person is. Its error is a *gateway.RequestError, or
 	// the context's when the caller has left.
 	Lookup(ctx context.Context, q gateway.Query) (gateway.Answer, error)
+	// Lookups answers who several people are, each called by kind of identifier. Its
+	// error is of the whole, and of the same types.
+	Lookups(ctx context.Context, q gateway.Query, users []map[string]string) ([]gateway.Result, error)
 	// Live is the configuration in force.
 	Live() *gateway.Live
 }
@@ -77,6 +80,7 @@ func (d *door) routes(router *gin.Engine) {
 	}
 	get("/v1/tenants/:tenant/users/:user", d.admitted, acceptable, d.lookup)
 	get("/v1/tenants/:tenant/users/", d.admitted, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
+	router.POST("/v1/tenants/:tenant/lookups", d.admitted, acceptable, d.lookups)
 	get("/v1/me", d.admitted, acceptable, d.me)
 	get("/v1/providers", d.admitted, acceptable, d.providers)
 

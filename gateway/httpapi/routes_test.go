@@ -30,6 +30,9 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/v1/providers", 200, ""},
 		{"HEAD", "/v1/providers", 200, ""},
 		{"POST", "/v1/providers", 405, allow},
+		{"GET", "/v1/tenants/acme/lookups", 405, "POST, OPTIONS"},
+		{"HEAD", "/v1/tenants/acme/lookups", 405, "POST, OPTIONS"},
+		{"OPTIONS", "/v1/tenants/acme/lookups", 204, "POST, OPTIONS"},
 		{"GET", "/healthz", 200, ""},
 		{"HEAD", "/healthz", 200, ""},
 		{"GET", "/readyz", 200, ""},
@@ -47,7 +50,6 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/v1/../v1/providers", 404, ""},
 		{"GET", "/%761/providers", 404, ""},
 		// What comes with other issues.
-		{"POST", "/v1/tenants/acme/lookups", 404, ""},
 		{"DELETE", jane + "/cache", 404, ""},
 		// What is for operators alone.
 		{"GET", "/metrics", 404, ""},
@@ -81,7 +83,7 @@ func TestPathsAndMethods(t *testing.T) {
 			}
 			want := map[string]any{"operationId": w.Header().Get("Operation-Id"), "error": "Not found.", "reason": "Nothing is served at this path.", "resolution": "/docs and /openapi.yaml tell what is.", "childErrors": []any{}}
 			if test.status == 405 {
-				want["error"], want["reason"], want["resolution"] = "Method not allowed.", "This path does not know the method.", "Use one of: "+allow+"."
+				want["error"], want["reason"], want["resolution"] = "Method not allowed.", "This path does not know the method.", "Use one of: "+test.allow+"."
 			}
 			if diff := cmp.Diff(want, body(t, w)); diff != "" {
 				t.Errorf("body (-want +got):\n%s", diff)

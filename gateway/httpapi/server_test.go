@@ -26,6 +26,15 @@ func (echo) Lookup(_ context.Context, q gateway.Query) (gateway.Answer, error) {
 	return gateway.Answer{Status: http.StatusOK, OperationID: q.OperationID, ETag: "e", Data: &normalize.Profile{UserName: q.User}}, nil
 }
 
+func (e echo) Lookups(ctx context.Context, q gateway.Query, users []map[string]string) ([]gateway.Result, error) {
+	results := make([]gateway.Result, len(users))
+	for i, ids := range users {
+		q.User = ids["username"]
+		results[i].Answer, results[i].Err = e.Lookup(ctx, q)
+	}
+	return results, nil
+}
+
 func (echo) Live() *gateway.Live { return live() }
 
 // TestRequestsAtTheSameTime: nobody is answered with another's profile, and Gin,

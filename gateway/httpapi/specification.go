@@ -38,7 +38,16 @@ type operation struct {
 	Summary     string
 	Description prose
 	Parameters  []parameter
-	Responses   ordered[response]
+	RequestBody struct {
+		Description prose
+		Content     ordered[body]
+	} `yaml:"requestBody"`
+	Responses ordered[response]
+}
+
+type body struct {
+	Schema   schema
+	Examples ordered[example]
 }
 
 type parameter struct {

@@ -134,6 +134,9 @@ func TestNobodyIsInTelemetry(t *testing.T) {
 	do(t, h, http.MethodGet, "/v1/tenants/acme/users/canary?access_token=canary", header...)
 	do(t, h, http.MethodGet, "/canary/%63anary", header...)
 	do(t, h, "CANARY", jane, header...)
+	post(t, h, lookupsOfAcme, `{"users":[{"username":"canary"},{"canary":"canary"},"canary"]}`, header...)
+	post(t, h, lookupsOfAcme, `{"users":[{"username":"canary`, header...)
+	post(t, h, "/v1/tenants/canary/lookups", `canary`, append(header, "Content-Type", "application/canary")...)
 	e.err = errors.New("canary")
 	do(t, h, http.MethodGet, jane, header...)
 	e.lookup = func(context.Context) { panic("canary") }

@@ -47,8 +47,8 @@ func begin(l *Live, a asked, known []claim) *chain {
 }
 
 // leaveOut marks the sources that are not asked: those that may not be, and those
-// that give nothing of what is wanted, neither a member nor an identifier that
-// another one needs.
+// that give nothing of what is wanted: no member, no identifier that another one
+// needs, and no word of whose an address is.
 func (c *chain) leaveOut() {
 	allowed := make([]bool, len(c.steps))
 	wanted := make([]bool, len(c.steps))
@@ -64,7 +64,7 @@ func (c *chain) leaveOut() {
 				continue
 			}
 			for j := range c.steps {
-				if j != i && allowed[j] && !wanted[j] && c.mayLead(j, i) {
+				if j != i && allowed[j] && !wanted[j] && (c.mayLead(j, i) || c.namesNobody(i) && c.knowsNames(j)) {
 					wanted[j], changed = true, true
 				}
 			}
@@ -87,6 +87,33 @@ func (c *chain) knownEnough(i int) bool {
 // is not known from the start.
 func (c *chain) mayLead(from, to int) bool {
 	return slices.ContainsFunc(c.missing(to), func(kind string) bool { return c.mayYield(from, kind, to) })
+}
+
+// byAddress tells whether an address that another source says may lead to a source,
+// straight or by one more.
+func (c *chain) byAddress(i int) bool {
+	if c.initial[kindEmail] != "" {
+		return false
+	}
+	for j := range c.steps {
+		if c.steps[j].source.takes(kindEmail) && (j == i || c.mayLead(j, i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesNobody tells that an address may lead to a record of a source which does not
+// say whose it is.
+func (c *chain) namesNobody(i int) bool {
+	source := c.steps[i].source
+	return len(source.Upstream.Members()) > 0 && !slices.Contains(source.ownKinds(source.Upstream.Yields()), kindUsername) && c.byAddress(i)
+}
+
+// knowsNames tells that a source says user names of those to whom an address leads.
+func (c *chain) knowsNames(i int) bool {
+	source := c.steps[i].source
+	return slices.Contains(source.ownKinds(source.Upstream.Yields()), kindUsername) && c.byAddress(i)
 }
 
 // mayYield tells whether a source may yield a kind that may be used to ask another.

@@ -376,11 +376,34 @@ func (e *evaluator) wanted() []bool {
 				return !slices.ContainsFunc(set, func(kind string) bool { return !e.fromTheStart(kind) })
 			})
 			for j := range e.parties {
-				wanted[j] = wanted[j] || wanted[i] && !ready && may[j] && e.leads(j, i)
+				wanted[j] = wanted[j] || wanted[i] && !ready && may[j] && j != i && (e.leads(j, i) || e.nameless(i) && e.telling(j))
 			}
 		}
 	}
 	return wanted
+}
+
+// meetable: an address that is not known from the start may lead to a source, or to
+// one that leads on to it.
+func (e *evaluator) meetable(i int) bool {
+	takes := func(s *party) bool {
+		return slices.ContainsFunc(s.lookups, func(set []string) bool { return slices.Contains(set, "email") })
+	}
+	found := takes(e.parties[i])
+	for j, s := range e.parties {
+		found = found || takes(s) && e.leads(j, i)
+	}
+	return found && !e.fromTheStart("email")
+}
+
+// nameless are sources that give something of whom an address leads to, and no user
+// name; telling are those that give one.
+func (e *evaluator) nameless(i int) bool {
+	return e.parties[i].gives != "" && !slices.Contains(e.parties[i].yields, "username") && e.meetable(i)
+}
+
+func (e *evaluator) telling(i int) bool {
+	return slices.Contains(e.parties[i].yields, "username") && e.meetable(i)
 }
 
 // leads tells that one source may say what another lacks.
@@ -660,12 +683,52 @@ func (e *evaluator) judge() {
 			e.fates[i].outcome, e.fates[i].kind = "failed", "mismatch"
 		}
 	}
+	e.question()
 	for i, f := range e.fates {
 		for _, what := range e.parties[i].says {
 			if f.lent && what.kind != "email" && e.unseen(i, what) {
 				f.hidden = append(f.hidden, what.kind+"="+what.value)
 			}
 		}
+	}
+}
+
+// question takes out what lent addresses have led to and nothing shows to be the
+// person's, where one that could have told is silent.
+func (e *evaluator) question() {
+	nameOf := func(i int) bool {
+		return e.fates[i].outcome == "ok" && slices.ContainsFunc(e.parties[i].says, func(s saying) bool { return s.kind == "username" })
+	}
+	known, silent := e.fromTheStart("username"), false
+	for i, f := range e.fates {
+		known = known || nameOf(i)
+		silent = silent || e.telling(i) && !e.parties[i].barred && (f.outcome == "failed" || f.outcome == "skipped")
+	}
+	var shown func(i int) bool
+	shown = func(i int) bool {
+		if nameOf(i) {
+			return true
+		}
+		for j, f := range e.fates {
+			if f.outcome != "ok" {
+				continue
+			}
+			for _, w := range f.with {
+				if w.by == i && shown(j) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	var out []int
+	for i, f := range e.fates {
+		if known && silent && f.outcome == "ok" && f.lent && e.parties[i].gives != "" && !shown(i) {
+			out = append(out, i)
+		}
+	}
+	for _, i := range out {
+		e.fates[i].outcome, e.fates[i].kind = "failed", "unresolved"
 	}
 }
 

@@ -24,7 +24,7 @@ func plain(s *simulator.Simulation, tenant string) []simulator.Person {
 	return slices.DeleteFunc(s.People(), func(p simulator.Person) bool {
 		_, csp := p.Accounts["csp"]
 		_, kobil := p.Accounts["kobil"]
-		odd := p.Tenant != tenant || p.FaultAt != "" || p.Danger != nil || !csp || !kobil || p.Has("csp-username-qualified") || p.Has("two-emails")
+		odd := p.Tenant != tenant || p.FaultAt != "" || p.Danger != nil || !csp || !kobil || p.Has("two-emails")
 		for system, a := range p.Accounts {
 			odd = odd || system != "aveva" && !strings.EqualFold(a.Email, p.IDs["email"]) ||
 				(system == "csp" || system == "kobil") && (!a.EmailVerified || a.AlternativeEmail != "")

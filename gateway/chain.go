@@ -42,6 +42,9 @@ func begin(l *Live, a asked, known []claim) *chain {
 	for i, source := range l.Sources {
 		c.steps[i] = step{source: source, state: waiting}
 	}
+	if l.Links != nil && c.initial[kindEmail] == "" && !a.linksDown {
+		c.steps = append(c.steps, step{source: l.linked(a.tenant.Name), state: waiting})
+	}
 	c.leaveOut()
 	return c
 }
@@ -54,7 +57,7 @@ func (c *chain) leaveOut() {
 	wanted := make([]bool, len(c.steps))
 	for i := range c.steps {
 		source := c.steps[i].source
-		allowed[i] = source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
+		allowed[i] = source.isLinks() || source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
 		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
 	}
 	for changed := !slices.Equal(allowed, wanted); changed; { // else there is nobody left to lead on
@@ -107,7 +110,7 @@ func (c *chain) byAddress(i int) bool {
 // say whose it is.
 func (c *chain) namesNobody(i int) bool {
 	source := c.steps[i].source
-	return len(source.Upstream.Members()) > 0 && !slices.Contains(source.ownKinds(source.Upstream.Yields()), kindUsername) && c.byAddress(i)
+	return !source.isLinks() && len(source.Upstream.Members()) > 0 && !slices.Contains(source.ownKinds(source.Upstream.Yields()), kindUsername) && c.byAddress(i)
 }
 
 // knowsNames tells that a source says user names of those to whom an address leads.
@@ -349,6 +352,8 @@ func (c *chain) try(i int, lookup []string, claims []claim) bool {
 	}
 	fault := s.source.Upstream.Check(q)
 	switch {
+	case s.source.isLinks(): // no call
+		wave--
 	case fault == nil && wave >= c.waves:
 		fault = adapters.Fail(adapters.Unresolved, "the chain of identifiers is longer than budget.waves", nil)
 	case fault != nil && fault.Kind == adapters.Invalid && c.missing(i) != nil: // another lookup may fit
@@ -411,7 +416,7 @@ func (c *chain) believed(s *step, ids []normalize.Identifier) Trust {
 	trust := Pinned
 	for _, k := range s.basis {
 		trust = min(trust, k.trust)
-		if k.kind != kindEmail {
+		if k.kind != kindEmail || s.source.isLinks() {
 			continue
 		}
 		at := slices.IndexFunc(ids, func(id normalize.Identifier) bool {

@@ -88,7 +88,7 @@ func (c *chain) doubt(slots []slot) {
 		}
 	}
 	for i := range slots {
-		if s := &slots[i]; s.has() && s.lent && !anchored[i] && len(s.source.Upstream.Members()) > 0 {
+		if s := &slots[i]; s.has() && s.lent && !anchored[i] && !s.source.isLinks() && len(s.source.Upstream.Members()) > 0 {
 			s.takeOut(adapters.Unresolved, "nothing has told whose the address is that led here")
 			s.needs = []string{kindUsername}
 		}
@@ -200,11 +200,17 @@ func (a accepted) has(k claim) bool {
 	return slices.ContainsFunc(a[k.kind], func(value string) bool { return strings.EqualFold(value, k.value) })
 }
 
-// qualified tells that a user name is the person's, with the domain of an address of
-// theirs behind it.
+// qualified tells that a user name is one of the person's, where one of the two has the
+// domain of an address of theirs behind it.
 func (a accepted) qualified(k claim) bool {
-	name, _, is := strings.Cut(k.value, "@")
-	return is && a.has(claim{kind: kindEmail, value: k.value}) && a.has(claim{kind: kindUsername, value: name})
+	return slices.ContainsFunc(a[kindUsername], func(name string) bool {
+		short, long := name, k.value
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		local, _, is := strings.Cut(long, "@")
+		return is && strings.EqualFold(local, short) && a.has(claim{kind: kindEmail, value: long})
+	})
 }
 
 // holds tells whether a record fits what is accepted: it was found by that, is

@@ -402,6 +402,9 @@ func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
 	s.leans = slices.ContainsFunc(s.basis, func(k claim) bool { return k.learned || k.source >= 0 && c.steps[k.source].leans })
 	s.lent = s.leans || slices.ContainsFunc(s.basis, func(k claim) bool { return k.source >= 0 && (k.kind == kindEmail || c.steps[k.source].lent) })
 	for _, id := range ids {
+		if s.source.isLinks() && id.Kind == kindEmail { // by which they were asked
+			continue
+		}
 		k := claim{kind: s.source.ownKind(id.Kind), value: id.Value, trust: trustOf(id, s.trust), source: i, wave: s.wave}
 		s.said = append(s.said, k)
 		c.claims = append(c.claims, k)

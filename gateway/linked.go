@@ -120,17 +120,15 @@ func (l *Live) linked(tenant string) *Source {
 			}
 		}
 	}
-	return &Source{Name: normalize.Links, Upstream: linksUpstream{yields}, Adapter: linksAdapter{l.Links, tenant, yields}}
+	return &Source{Name: normalize.Links, Upstream: linksUpstream{yields}, Adapter: linksAdapter{l.Links, tenant}}
 }
 
 func (s *Source) isLinks() bool { return s.Name == normalize.Links }
 
-// linksAdapter asks the links by an address. What else people may have several of is
-// left out: it would be no proof.
+// linksAdapter asks the links by an address.
 type linksAdapter struct {
 	links  Links
 	tenant string
-	kinds  []string
 }
 
 // Fetch brings what an operator says of whom the tenant knows by the address.
@@ -139,14 +137,12 @@ func (a linksAdapter) Fetch(ctx context.Context, q adapters.Query) (adapters.Rep
 	if err != nil {
 		return adapters.Reply{}, err
 	}
-	r := adapters.Reply{}
-	for _, kind := range a.kinds {
-		if found[kind] != "" {
-			r.Record.IDs = append(r.Record.IDs, normalize.Identifier{Kind: kind, Value: found[kind]})
-		}
-	}
-	if r.Record.IDs == nil {
+	if len(found) == 0 {
 		return adapters.Reply{}, adapters.Fail(adapters.NotFound, "no link has the address", nil)
+	}
+	r := adapters.Reply{}
+	for _, kind := range slices.Sorted(maps.Keys(found)) {
+		r.Record.IDs = append(r.Record.IDs, normalize.Identifier{Kind: kind, Value: found[kind]})
 	}
 	return r, nil
 }

@@ -21,7 +21,7 @@ func (c *chain) drop(slots []slot) (dropped []int) {
 		}
 		for _, i := range found {
 			for _, k := range slots[i].basis {
-				if k.names() && c.steps[k.source].lent && !slices.Contains(found, k.source) && slots[k.source].has() {
+				if slots[i].trust != unproved && k.names() && c.steps[k.source].lent && !slices.Contains(found, k.source) && slots[k.source].has() {
 					slots[k.source].contradict()
 					dropped = append(dropped, k.source)
 				}

@@ -368,6 +368,9 @@ func (p *puzzle) withLinks() *puzzle {
 		return p
 	}
 	links := &party{name: normalize.Links, how: "absent", lookups: [][]string{{"email"}}}
+	for _, kind := range slices.Sorted(maps.Keys(p.more)) {
+		links.says, links.how = append(links.says, saying{kind, p.more[kind], false}), "ok"
+	}
 	for _, s := range p.parties {
 		for _, set := range s.lookups {
 			for _, kind := range set {
@@ -375,9 +378,6 @@ func (p *puzzle) withLinks() *puzzle {
 					continue
 				}
 				links.yields = append(links.yields, kind)
-				if value := p.more[kind]; value != "" {
-					links.says, links.how = append(links.says, saying{kind, value, false}), "ok"
-				}
 			}
 		}
 	}

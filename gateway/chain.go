@@ -42,19 +42,22 @@ func begin(l *Live, a asked, known []claim) *chain {
 	for i, source := range l.Sources {
 		c.steps[i] = step{source: source, state: waiting}
 	}
+	if l.Links != nil && c.initial[kindEmail] == "" && !a.linksDown {
+		c.steps = append(c.steps, step{source: l.linked(a.tenant.Name), state: waiting})
+	}
 	c.leaveOut()
 	return c
 }
 
 // leaveOut marks the sources that are not asked: those that may not be, and those
-// that give nothing of what is wanted, neither a member nor an identifier that
-// another one needs.
+// that give nothing of what is wanted: no member, no identifier that another one
+// needs, and no word of whose an address is.
 func (c *chain) leaveOut() {
 	allowed := make([]bool, len(c.steps))
 	wanted := make([]bool, len(c.steps))
 	for i := range c.steps {
 		source := c.steps[i].source
-		allowed[i] = source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
+		allowed[i] = source.isLinks() || source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
 		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
 	}
 	for changed := !slices.Equal(allowed, wanted); changed; { // else there is nobody left to lead on
@@ -64,7 +67,7 @@ func (c *chain) leaveOut() {
 				continue
 			}
 			for j := range c.steps {
-				if j != i && allowed[j] && !wanted[j] && c.mayLead(j, i) {
+				if j != i && allowed[j] && !wanted[j] && (c.mayLead(j, i) || c.namesNobody(i) && c.knowsNames(j)) {
 					wanted[j], changed = true, true
 				}
 			}
@@ -87,6 +90,33 @@ func (c *chain) knownEnough(i int) bool {
 // is not known from the start.
 func (c *chain) mayLead(from, to int) bool {
 	return slices.ContainsFunc(c.missing(to), func(kind string) bool { return c.mayYield(from, kind, to) })
+}
+
+// byAddress tells whether an address that another source says may lead to a source,
+// straight or by one more.
+func (c *chain) byAddress(i int) bool {
+	if c.initial[kindEmail] != "" {
+		return false
+	}
+	for j := range c.steps {
+		if c.steps[j].source.takes(kindEmail) && (j == i || c.mayLead(j, i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesNobody tells that an address may lead to a record of a source which does not
+// say whose it is.
+func (c *chain) namesNobody(i int) bool {
+	source := c.steps[i].source
+	return !source.isLinks() && len(source.Upstream.Members()) > 0 && !slices.Contains(source.ownKinds(source.Upstream.Yields()), kindUsername) && c.byAddress(i)
+}
+
+// knowsNames tells that a source says user names of those to whom an address leads.
+func (c *chain) knowsNames(i int) bool {
+	source := c.steps[i].source
+	return slices.Contains(source.ownKinds(source.Upstream.Yields()), kindUsername) && c.byAddress(i)
 }
 
 // mayYield tells whether a source may yield a kind that may be used to ask another.
@@ -322,6 +352,8 @@ func (c *chain) try(i int, lookup []string, claims []claim) bool {
 	}
 	fault := s.source.Upstream.Check(q)
 	switch {
+	case s.source.isLinks(): // no call
+		wave--
 	case fault == nil && wave >= c.waves:
 		fault = adapters.Fail(adapters.Unresolved, "the chain of identifiers is longer than budget.waves", nil)
 	case fault != nil && fault.Kind == adapters.Invalid && c.missing(i) != nil: // another lookup may fit
@@ -370,6 +402,9 @@ func (c *chain) settle(i int, how Outcome, ids []normalize.Identifier) {
 	s.leans = slices.ContainsFunc(s.basis, func(k claim) bool { return k.learned || k.source >= 0 && c.steps[k.source].leans })
 	s.lent = s.leans || slices.ContainsFunc(s.basis, func(k claim) bool { return k.source >= 0 && (k.kind == kindEmail || c.steps[k.source].lent) })
 	for _, id := range ids {
+		if s.source.isLinks() && id.Kind == kindEmail { // by which they were asked
+			continue
+		}
 		k := claim{kind: s.source.ownKind(id.Kind), value: id.Value, trust: trustOf(id, s.trust), source: i, wave: s.wave}
 		s.said = append(s.said, k)
 		c.claims = append(c.claims, k)
@@ -384,7 +419,7 @@ func (c *chain) believed(s *step, ids []normalize.Identifier) Trust {
 	trust := Pinned
 	for _, k := range s.basis {
 		trust = min(trust, k.trust)
-		if k.kind != kindEmail {
+		if k.kind != kindEmail || s.source.isLinks() {
 			continue
 		}
 		at := slices.IndexFunc(ids, func(id normalize.Identifier) bool {

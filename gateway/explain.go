@@ -47,9 +47,12 @@ type ExplainedIdentifier struct {
 
 // explain tells of a lookup that is over, within what may be seen of a profile.
 func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
-	e := &Explanation{Sources: make([]ExplainedSource, len(slots)), Identifiers: []ExplainedIdentifier{}}
+	e := &Explanation{Sources: []ExplainedSource{}, Identifiers: []ExplainedIdentifier{}}
 	for i := range slots {
 		s := &slots[i]
+		if s.source.isLinks() { // they are told of by what they have said
+			continue
+		}
 		x := ExplainedSource{Source: s.source.Name, Outcome: s.outcome, Needs: s.needs, From: s.from, Breaker: s.source.Breaker()}
 		if s.from != "" {
 			took := s.took.Milliseconds()
@@ -59,7 +62,7 @@ func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
 			x.Gave, x.Trust = given(s.reply.Record.Profile, seen), s.trust.String()
 		}
 		e.Waves = max(e.Waves, x.Wave)
-		e.Sources[i] = x
+		e.Sources = append(e.Sources, x)
 	}
 	for _, k := range slices.SortedStableFunc(slices.Values(c.claims), byOrigin) {
 		x := ExplainedIdentifier{Kind: k.kind, Trust: k.trust.String(), Wave: k.wave, Learned: k.learned}

@@ -116,12 +116,13 @@ func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
-	if chain.id == "" && chain.tied(slots) {
-		chain.id = g.idOf(ctx, live, asked.tenant, slots)
-	}
 	var explanation *Explanation
 	if q.Explain {
 		explanation = chain.explain(slots, asked.fields)
+	}
+	slots, person = person.met(slots)
+	if chain.id == "" && chain.tied(slots) {
+		chain.id = g.idOf(ctx, live, asked.tenant, slots)
 	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)

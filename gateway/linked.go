@@ -88,14 +88,93 @@ func (r resolved) slots() []slot {
 	return []slot{{step: links, outcome: Failed, fault: r.failed, from: fromUpstream, took: r.took}}
 }
 
-// linksUpstream is what an answer has to know of the links.
-type linksUpstream struct{}
+// met parts the links that a chain has met from the sources, and takes in what they
+// brought.
+func (r resolved) met(slots []slot) ([]slot, resolved) {
+	last := len(slots) - 1
+	if last < 0 || !slots[last].source.isLinks() {
+		return slots, r
+	}
+	links := &slots[last]
+	if links.from != "" && links.fault != nil { // they were asked
+		r.failed, r.took = links.fault, links.took
+	}
+	for _, id := range links.reply.Record.IDs {
+		if !slices.ContainsFunc(r.links, func(have normalize.Identifier) bool { return have.Kind == id.Kind }) {
+			r.links = append(r.links, normalize.Identifier{Kind: id.Kind, Value: id.Value})
+		}
+	}
+	return slots[:last], r
+}
 
-func (linksUpstream) Needs() [][]string                              { return nil }
-func (linksUpstream) TenantNeeds() []string                          { return nil }
-func (linksUpstream) Yields() []string                               { return nil }
-func (linksUpstream) Members() []string                              { return []string{"identifiers"} }
-func (linksUpstream) Vouches(string) bool                            { return false }
-func (linksUpstream) AsCaller() bool                                 { return false }
-func (linksUpstream) Choose(adapters.Query) (used, missing []string) { return nil, nil }
-func (linksUpstream) Check(adapters.Query) *adapters.Fault           { return nil }
+// linked is the links as a source of a chain: where the caller has said no address, they
+// are asked by the one that a system says. They are never told of but where they fail.
+func (l *Live) linked(tenant string) *Source {
+	var yields []string
+	for _, s := range l.Sources {
+		for _, set := range s.Upstream.Needs() {
+			for _, kind := range s.ownKinds(set) {
+				if !several(kind) && !slices.Contains(yields, kind) {
+					yields = append(yields, kind)
+				}
+			}
+		}
+	}
+	return &Source{Name: normalize.Links, Upstream: linksUpstream{yields}, Adapter: linksAdapter{l.Links, tenant}}
+}
+
+func (s *Source) isLinks() bool { return s.Name == normalize.Links }
+
+// linksAdapter asks the links by an address.
+type linksAdapter struct {
+	links  Links
+	tenant string
+}
+
+// Fetch brings what an operator says of whom the tenant knows by the address.
+func (a linksAdapter) Fetch(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+	found, err := a.links.Find(ctx, a.tenant, kindEmail, q.IDs[kindEmail])
+	if err != nil {
+		return adapters.Reply{}, err
+	}
+	if len(found) == 0 {
+		return adapters.Reply{}, adapters.Fail(adapters.NotFound, "no link has the address", nil)
+	}
+	r := adapters.Reply{}
+	for _, kind := range slices.Sorted(maps.Keys(found)) {
+		r.Record.IDs = append(r.Record.IDs, normalize.Identifier{Kind: kind, Value: found[kind]})
+	}
+	return r, nil
+}
+
+// linksUpstream is what is known of the links as a source that yields these kinds.
+type linksUpstream struct{ yields []string }
+
+// Needs is an address.
+func (linksUpstream) Needs() [][]string { return [][]string{{kindEmail}} }
+
+// TenantNeeds are none.
+func (linksUpstream) TenantNeeds() []string { return nil }
+
+// Yields are the kinds that any source is asked with.
+func (u linksUpstream) Yields() []string { return u.yields }
+
+// Members are what they add to those of the sources.
+func (linksUpstream) Members() []string { return []string{"identifiers"} }
+
+// Vouches is not so: that an address is somebody's is not theirs to say.
+func (linksUpstream) Vouches(string) bool { return false }
+
+// AsCaller is not so.
+func (linksUpstream) AsCaller() bool { return false }
+
+// Choose takes the address.
+func (linksUpstream) Choose(q adapters.Query) (used, missing []string) {
+	if q.IDs[kindEmail] == "" {
+		return nil, []string{kindEmail}
+	}
+	return []string{kindEmail}, nil
+}
+
+// Check finds nothing wrong.
+func (linksUpstream) Check(adapters.Query) *adapters.Fault { return nil }

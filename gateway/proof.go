@@ -21,7 +21,7 @@ func (c *chain) drop(slots []slot) (dropped []int) {
 		}
 		for _, i := range found {
 			for _, k := range slots[i].basis {
-				if k.names() && c.steps[k.source].lent && !slices.Contains(found, k.source) && slots[k.source].has() {
+				if slots[i].trust != unproved && k.names() && c.steps[k.source].lent && !slices.Contains(found, k.source) && slots[k.source].has() {
 					slots[k.source].contradict()
 					dropped = append(dropped, k.source)
 				}
@@ -30,6 +30,7 @@ func (c *chain) drop(slots []slot) (dropped []int) {
 			dropped = append(dropped, i)
 		}
 	}
+	c.doubt(slots)
 	c.withhold(slots)
 	return dropped
 }
@@ -58,6 +59,45 @@ func (c *chain) contradicting(slots []slot) (found []int) {
 		}
 	}
 	return found
+}
+
+// doubt takes out the records that a lent address has led to and that name nobody, while
+// a source that knows user names by addresses has not told whose the address is: it
+// failed, knows somebody else by it, or was not asked.
+func (c *chain) doubt(slots []slot) {
+	named := c.initial[kindUsername] != "" || slices.ContainsFunc(slots, func(s slot) bool { return s.has() && s.names() })
+	untold := false
+	for i := range slots {
+		silent := slots[i].outcome == Failed || slots[i].skip == Skipped && slots[i].source.serves(c.asked.tenant)
+		untold = untold || silent && c.knowsNames(i)
+	}
+	if !named || !untold {
+		return
+	}
+	anchored := make([]bool, len(slots))
+	for i := range slots {
+		anchored[i] = slots[i].has() && slots[i].names()
+	}
+	for range slots { // what leads to a record that names the person is theirs
+		for i := range slots {
+			for _, k := range slots[i].basis {
+				if k.source >= 0 && slots[i].has() && anchored[i] {
+					anchored[k.source] = true
+				}
+			}
+		}
+	}
+	for i := range slots {
+		if s := &slots[i]; s.has() && s.lent && !anchored[i] && !s.source.isLinks() && len(s.source.Upstream.Members()) > 0 {
+			s.takeOut(adapters.Unresolved, "nothing has told whose the address is that led here")
+			s.needs = []string{kindUsername}
+		}
+	}
+}
+
+// names tells that a record has a user name.
+func (s *step) names() bool {
+	return slices.ContainsFunc(s.said, func(k claim) bool { return k.kind == kindUsername })
 }
 
 // withhold shows no key that a lent address has led to while the record behind it, which
@@ -105,8 +145,13 @@ func (s *slot) has() bool { return s.outcome == OK || s.outcome == Partial }
 
 // contradict takes a record out that is somebody else's.
 func (s *slot) contradict() {
+	s.takeOut(adapters.Mismatch, "what is better proved says that it is somebody else's record")
+}
+
+// takeOut takes a record out, and says why.
+func (s *slot) takeOut(kind adapters.Kind, why string) {
 	s.outcome, s.reply = Failed, adapters.Reply{}
-	s.fault = adapters.Fail(adapters.Mismatch, "what is better proved says that it is somebody else's record", nil)
+	s.fault = adapters.Fail(kind, why, nil)
 	s.age, s.fresh = 0, 0
 }
 
@@ -155,6 +200,19 @@ func (a accepted) has(k claim) bool {
 	return slices.ContainsFunc(a[k.kind], func(value string) bool { return strings.EqualFold(value, k.value) })
 }
 
+// qualified tells that a user name is one of the person's, where one of the two has the
+// domain of an address of theirs behind it.
+func (a accepted) qualified(k claim) bool {
+	return slices.ContainsFunc(a[kindUsername], func(name string) bool {
+		short, long := name, k.value
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		local, _, is := strings.Cut(long, "@")
+		return is && strings.EqualFold(local, short) && a.has(claim{kind: kindEmail, value: long})
+	})
+}
+
 // holds tells whether a record fits what is accepted: it was found by that, is
 // proved, and contradicts neither that nor itself. Who was found by an address that
 // may be lent, and has another user name than was asked for, is somebody else.
@@ -169,7 +227,7 @@ func (a accepted) holds(s *step) bool {
 	}
 	own := accepted{}
 	for _, k := range s.said {
-		if s.lent && k.kind == kindUsername && len(a[kindUsername]) > 0 && !a.has(k) {
+		if s.lent && k.kind == kindUsername && len(a[kindUsername]) > 0 && !a.has(k) && !a.qualified(k) {
 			return false
 		}
 		if several(k.kind) {

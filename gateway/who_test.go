@@ -250,6 +250,44 @@ func TestTwoPeopleAreNeverOne(t *testing.T) {
 	}
 }
 
+// TestLentAddresses: what an address leads to that another system has said of somebody who
+// was asked for by a user name. A record that names nobody stands only while none that
+// could tell whose the address is is silent.
+func TestLentAddresses(t *testing.T) {
+	t.Parallel()
+	account := source("account", knows("", "email", "jane@x.example"), asks([]string{"email"}, "username"))
+	directory := func(a answer) *gateway.Source { return source("directory", a, asks([]string{"username"}, "email")) }
+	nameless := source("nameless", knows("CANARY"), asks(nil, "email"))
+	for _, test := range []struct {
+		name  string
+		told  answer
+		query gateway.Query
+		want  string
+	}{
+		{"hers", knows("Jane", "username", "jane"), gateway.Query{}, "200: account ok upstream, directory ok upstream, nameless ok upstream"},
+		{"hers, with the domain", knows("Jane", "username", "jane@x.example"), gateway.Query{}, "200: account ok upstream, directory ok upstream, nameless ok upstream"},
+		{"a namesake's", knows("Jane", "username", "jane@y.example"), gateway.Query{}, "207: account ok upstream, directory failed upstream, nameless failed upstream [username]; directory mismatch 409, nameless unresolved 424"},
+		{"somebody else's", knows("Joe", "username", "joe"), gateway.Query{}, "207: account ok upstream, directory failed upstream, nameless failed upstream [username]; directory mismatch 409, nameless unresolved 424"},
+		{"nobody's", fails(adapters.NotFound), gateway.Query{}, "200: account ok upstream, directory absent upstream, nameless ok upstream"},
+		{"not to be known", fails(adapters.Unavailable), gateway.Query{}, "207: account ok upstream, directory failed upstream, nameless failed upstream [username]; directory unavailable 503, nameless unresolved 424"},
+		{"not asked after", knows("Joe", "username", "joe"), gateway.Query{Sources: []string{"account", "nameless"}}, "207: account ok upstream, directory skipped, nameless failed upstream [username]; nameless unresolved 424"},
+		{"the caller's word", fails(adapters.Unavailable), gateway.Query{User: "email:jane@x.example"}, "207: account unlinked [username], directory failed upstream, nameless ok upstream; directory unavailable 503"},
+	} {
+		if test.query.User == "" {
+			test.query.User = "username:jane"
+		}
+		g := open(t, live(account, directory(test.told), nameless))
+		expect(t, test.name, tell(ask(t, g, test.query)), test.want)
+	}
+
+	// What leads to a record that names her is hers, whoever is silent.
+	finder := source("finder", knows("Jane", "badge", "7"), asks([]string{"badge"}, "email"))
+	doors := source("doors", knows("Jane", "username", "jane"), asks([]string{"username"}, "badge"))
+	g := open(t, live(account, directory(fails(adapters.Unavailable)), finder, doors))
+	expect(t, "seen at the doors", tell(ask(t, g, gateway.Query{User: "username:jane"})),
+		"207: account ok upstream, directory failed upstream, finder ok upstream, doors ok upstream; directory unavailable 503")
+}
+
 // TestHowLongLinksAreKept: as long as the configuration says, counted from when a source
 // said so; with 0 nothing is learned, and what an earlier configuration has learned is
 // not used.

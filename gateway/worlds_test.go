@@ -54,14 +54,15 @@ type puzzle struct {
 	parties []*party
 	waves   int
 	kind    string            // what the caller has; the value is "1"
-	links   map[string]string // of an operator
+	links   map[string]string // of an operator, by what the caller has
+	more    map[string]string // and by an address that a source says
 	fields  []string          // nil for all
 	only    []string          // nil for all
 }
 
 func (p *puzzle) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:1 linked %v, fields %v, sources %v, %d waves\n", p.kind, p.links, p.fields, p.only, p.waves)
+	fmt.Fprintf(&b, "%s:1 linked %v, by an address %v, fields %v, sources %v, %d waves\n", p.kind, p.links, p.more, p.fields, p.only, p.waves)
 	for _, s := range p.parties {
 		fmt.Fprintf(&b, "%s %s by %v yields %v says %v vouches %t unfit %q gives %q barred %t\n", s.name, s.how, s.lookups, s.yields, s.says, s.vouches, s.unfit, s.gives, s.barred)
 	}
@@ -112,6 +113,11 @@ func draw(number uint64) *puzzle {
 			s.barred = true
 		}
 		p.parties = append(p.parties, s)
+	}
+	if p.more = map[string]string{}; r.IntN(2) == 0 {
+		for range 1 + r.IntN(2) {
+			p.more[oneOf("oid", "a", "b", "badge", "room", "username")] = oneOf("1", "1", "1", "2")
+		}
 	}
 	return p
 }
@@ -242,8 +248,11 @@ func (s *party) Check(q adapters.Query) *adapters.Fault {
 }
 
 // Find makes the puzzle the operator's links.
-func (p *puzzle) Find(context.Context, string, string, string) (map[string]string, error) {
-	return p.links, nil
+func (p *puzzle) Find(_ context.Context, _, kind, _ string) (map[string]string, error) {
+	if kind == p.kind {
+		return p.links, nil
+	}
+	return p.more, nil
 }
 
 // live is the world as a configuration, for a tenant of its own.
@@ -331,14 +340,14 @@ type evaluator struct {
 
 // evaluate says what a lookup comes to.
 func evaluate(p *puzzle) []string {
-	e := &evaluator{puzzle: p, words: map[string][]word{p.kind: {{"1", -1, 3, 0}}}}
+	e := &evaluator{puzzle: p.withLinks(), words: map[string][]word{p.kind: {{"1", -1, 3, 0}}}}
 	for kind, value := range p.links {
 		if kind != p.kind {
 			e.words[kind] = []word{{value, -1, 4, 0}}
 		}
 	}
 	wanted := e.wanted()
-	for i := range p.parties {
+	for i := range e.parties {
 		f := &fate{}
 		if !wanted[i] {
 			f.over, f.outcome = true, "skipped"
@@ -351,6 +360,33 @@ func evaluate(p *puzzle) []string {
 	e.judge()
 	return e.tell()
 }
+
+// withLinks are the links as one more party, the last: free of charge, and asked by an
+// address.
+func (p *puzzle) withLinks() *puzzle {
+	if p.kind == "email" || p.links["email"] != "" {
+		return p
+	}
+	links := &party{name: normalize.Links, how: "absent", lookups: [][]string{{"email"}}}
+	for _, kind := range slices.Sorted(maps.Keys(p.more)) {
+		links.says, links.how = append(links.says, saying{kind, p.more[kind], false}), "ok"
+	}
+	for _, s := range p.parties {
+		for _, set := range s.lookups {
+			for _, kind := range set {
+				if kind == "email" || kind == "username" || slices.Contains(links.yields, kind) {
+					continue
+				}
+				links.yields = append(links.yields, kind)
+			}
+		}
+	}
+	all := *p
+	all.parties = append(slices.Clone(p.parties), links)
+	return &all
+}
+
+func (s *party) free() bool { return s.name == normalize.Links }
 
 // fromTheStart tells that the caller or a link has said a kind.
 func (e *evaluator) fromTheStart(kind string) bool {
@@ -367,7 +403,7 @@ func (e *evaluator) usable(kind string, by, to int) bool {
 func (e *evaluator) wanted() []bool {
 	may, wanted := make([]bool, len(e.parties)), make([]bool, len(e.parties))
 	for i, s := range e.parties {
-		may[i] = !s.barred && (e.only == nil || slices.Contains(e.only, s.name))
+		may[i] = !s.barred && (e.only == nil || s.free() || slices.Contains(e.only, s.name))
 		wanted[i] = may[i] && (e.fields == nil || slices.Contains(e.fields, s.gives))
 	}
 	for range e.parties {
@@ -376,11 +412,34 @@ func (e *evaluator) wanted() []bool {
 				return !slices.ContainsFunc(set, func(kind string) bool { return !e.fromTheStart(kind) })
 			})
 			for j := range e.parties {
-				wanted[j] = wanted[j] || wanted[i] && !ready && may[j] && e.leads(j, i)
+				wanted[j] = wanted[j] || wanted[i] && !ready && may[j] && j != i && (e.leads(j, i) || e.nameless(i) && e.telling(j))
 			}
 		}
 	}
 	return wanted
+}
+
+// meetable: an address that is not known from the start may lead to a source, or to
+// one that leads on to it.
+func (e *evaluator) meetable(i int) bool {
+	takes := func(s *party) bool {
+		return slices.ContainsFunc(s.lookups, func(set []string) bool { return slices.Contains(set, "email") })
+	}
+	found := takes(e.parties[i])
+	for j, s := range e.parties {
+		found = found || takes(s) && e.leads(j, i)
+	}
+	return found && !e.fromTheStart("email")
+}
+
+// nameless are sources that give something of whom an address leads to, and no user
+// name; telling are those that give one.
+func (e *evaluator) nameless(i int) bool {
+	return e.parties[i].gives != "" && !slices.Contains(e.parties[i].yields, "username") && e.meetable(i)
+}
+
+func (e *evaluator) telling(i int) bool {
+	return slices.Contains(e.parties[i].yields, "username") && e.meetable(i)
 }
 
 // leads tells that one source may say what another lacks.
@@ -550,6 +609,8 @@ func (e *evaluator) ask(i int, with map[string]word) {
 		f.wave = max(f.wave, w.wave+1)
 	}
 	switch {
+	case s.free():
+		f.wave--
 	case f.wave > e.waves:
 		f.over, f.outcome, f.kind, f.broken = true, "failed", "unresolved", true
 		return
@@ -557,7 +618,7 @@ func (e *evaluator) ask(i int, with map[string]word) {
 		f.over, f.outcome, f.kind, f.broken = true, "failed", "timeout", true
 		return
 	}
-	f.called = true
+	f.called = !s.free()
 	switch s.how {
 	case "late":
 		f.hanging = true
@@ -595,7 +656,7 @@ func (e *evaluator) believed(i int) int {
 	s, trust := e.parties[i], 4
 	for kind, w := range e.fates[i].with {
 		trust = min(trust, w.trust)
-		if kind != "email" {
+		if kind != "email" || s.free() {
 			continue
 		}
 		at := slices.IndexFunc(s.says, func(what saying) bool { return what.kind == "email" && what.value == w.value })
@@ -660,12 +721,52 @@ func (e *evaluator) judge() {
 			e.fates[i].outcome, e.fates[i].kind = "failed", "mismatch"
 		}
 	}
+	e.question()
 	for i, f := range e.fates {
 		for _, what := range e.parties[i].says {
 			if f.lent && what.kind != "email" && e.unseen(i, what) {
 				f.hidden = append(f.hidden, what.kind+"="+what.value)
 			}
 		}
+	}
+}
+
+// question takes out what lent addresses have led to and nothing shows to be the
+// person's, where one that could have told is silent.
+func (e *evaluator) question() {
+	nameOf := func(i int) bool {
+		return e.fates[i].outcome == "ok" && slices.ContainsFunc(e.parties[i].says, func(s saying) bool { return s.kind == "username" })
+	}
+	known, silent := e.fromTheStart("username"), false
+	for i, f := range e.fates {
+		known = known || nameOf(i)
+		silent = silent || e.telling(i) && !e.parties[i].barred && (f.outcome == "failed" || f.outcome == "skipped")
+	}
+	var shown func(i int) bool
+	shown = func(i int) bool {
+		if nameOf(i) {
+			return true
+		}
+		for j, f := range e.fates {
+			if f.outcome != "ok" {
+				continue
+			}
+			for _, w := range f.with {
+				if w.by == i && shown(j) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	var out []int
+	for i, f := range e.fates {
+		if known && silent && f.outcome == "ok" && f.lent && e.parties[i].gives != "" && !shown(i) {
+			out = append(out, i)
+		}
+	}
+	for _, i := range out {
+		e.fates[i].outcome, e.fates[i].kind = "failed", "unresolved"
 	}
 }
 
@@ -761,6 +862,14 @@ func (e *evaluator) tell() []string {
 			line += fmt.Sprintf(", asked with %s in wave %d", strings.Join(with, " "), f.wave)
 		case f.outcome == "unlinked":
 			line += fmt.Sprint(", waited for ", f.needs)
+		}
+		if s.free() {
+			for _, what := range s.says {
+				if f.outcome == "ok" && e.links[what.kind] == "" && !slices.Contains(f.hidden, what.kind+"="+what.value) {
+					ids = append(ids, fmt.Sprintf("%s %s=%s", normalize.Links, what.kind, what.value))
+				}
+			}
+			continue
 		}
 		lines = append(lines, line)
 		whole = whole && f.outcome != "failed" && (f.outcome != "skipped" || s.barred)

@@ -142,7 +142,7 @@ func (g *generator) mailbox(t Tenant, at string) {
 func (g *generator) borrowed(t Tenant) {
 	danger := Danger{Kind: "shared-address", At: "kobil"}
 	danger.Part = "owner"
-	owner := g.marked(t, danger, "kobil-borrowed", "kobil", "csp", "aveva")
+	owner := g.marked(t, danger, "kobil-borrowed", "kobil", "csp", "aveva", "itwin")
 	danger.Part, danger.Address = "borrower", owner.IDs["email"]
 	borrower := g.marked(t, danger, "kobil-borrowed", "kobil", "aveva")
 	borrower.alter("kobil", func(a *Account) { a.Email = danger.Address })

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -171,17 +172,39 @@ func (d *demo) close() {
 
 func (d *demo) path() string { return filepath.Join(d.folder, "gateway.yaml") }
 
-// unlinked is the tenant of the demo for which no operator keeps links: its people are
-// found by searches, from identifier to identifier. Only those for whom a system
-// always fails have some, so that it is asked.
-const unlinked = "initech"
+// searched is the tenant of the demo whose operator knows only a part of who is who: what
+// systems can say of each other is found by searches.
+const searched = "initech"
 
-func isUnlinked(p simulator.Person) bool { return p.Tenant == unlinked && p.FaultAt == "" }
+// isSearched tells that searches find somebody's accounts: every system has one address
+// of theirs, the same and verified.
+func isSearched(p simulator.Person) bool {
+	if p.Tenant != searched || p.FaultAt != "" || p.Danger != nil || p.IDs["email"] == "" {
+		return false
+	}
+	for system, a := range p.Accounts {
+		differs := !strings.EqualFold(a.Email, p.IDs["email"]) || a.AlternativeEmail != ""
+		unsure := !a.EmailVerified || a.Deleted || !strings.EqualFold(a.Account, p.IDs["email"])
+		if system != "aveva" && system != "numium" && (differs || unsure) {
+			return false
+		}
+	}
+	return true
+}
+
+// known are a person's identifiers as the operator's links have them.
+func known(p simulator.Person) map[string]string {
+	ids := maps.Clone(p.IDs)
+	if isSearched(p) {
+		delete(ids, "username")
+		delete(ids, "csp")
+	}
+	return ids
+}
 
 // write writes the configuration, and the operator's links of the other tenants.
 func (d *demo) write(o demoOptions) error {
-	linked := slices.DeleteFunc(d.simulation.People(), isUnlinked)
-	if err := writeLinks(filepath.Join(d.folder, "links.csv"), linked); err != nil {
+	if err := writeLinks(filepath.Join(d.folder, "links.csv"), d.simulation.People()); err != nil {
 		return err
 	}
 	text, err := template.New("gateway.yaml").Parse(demoGateway)
@@ -192,7 +215,7 @@ func (d *demo) write(o demoOptions) error {
 	err = text.Execute(&content, map[string]any{
 		"Address": o.address, "Admin": o.admin,
 		"Tenants": d.simulation.Tenants(), "Credentials": d.simulation.Credentials(), "Upstreams": d.upstreams.Addr,
-		"Searched": unlinked,
+		"Searched": searched,
 	})
 	if err != nil {
 		return err
@@ -219,9 +242,9 @@ func writeLinks(path string, people []simulator.Person) error {
 	rows := csv.NewWriter(file)
 	_ = rows.Write(append([]string{"tenant"}, kinds...)) // errors are kept until Error
 	for i := range people {
-		row := []string{people[i].Tenant}
+		row, ids := []string{people[i].Tenant}, known(people[i])
 		for _, kind := range kinds {
-			row = append(row, people[i].IDs[kind])
+			row = append(row, ids[kind])
 		}
 		_ = rows.Write(row)
 	}
@@ -240,7 +263,7 @@ func (d *demo) welcome(out io.Writer) error {
 		"People": len(people), "Config": d.path(),
 		"Base": "http://" + d.Address, "Admin": d.Admin, "Control": "http://" + d.upstreams.Control,
 		"Complete": people[0], "Conflicts": people[1], "Partial": withTrait(d.simulation, "fault:503"),
-		"Other": wellKnown(people, 2), "Searched": searched(people),
+		"Other": wellKnown(people, 2), "Searched": foundBySearch(people),
 	})
 }
 
@@ -249,10 +272,10 @@ func withTrait(s *simulator.Simulation, trait string) simulator.Person {
 	return p
 }
 
-// searched is somebody without links whom searches find in several systems.
-func searched(people []simulator.Person) simulator.Person {
+// foundBySearch is somebody whom searches find in several systems.
+func foundBySearch(people []simulator.Person) simulator.Person {
 	for _, p := range people {
-		if isUnlinked(p) && len(p.Accounts) > 3 && len(p.Traits) == 0 && p.Danger == nil {
+		if isSearched(p) && len(p.Accounts) > 3 && len(p.Traits) == 0 {
 			return p
 		}
 	}

@@ -213,8 +213,8 @@ func TestEverybody(t *testing.T) {
 	w := newWorld(t, 400)
 	// Those for whom a system always fails have a test of their own: a 429 for one
 	// closes the system for all. So have those who can be taken for another.
-	// And so have those without links.
-	people := slices.DeleteFunc(w.simulation.People(), func(p simulator.Person) bool { return p.FaultAt != "" || p.Danger != nil || p.Tenant == unlinked })
+	// And so have those who are found by searches.
+	people := slices.DeleteFunc(w.simulation.People(), func(p simulator.Person) bool { return p.FaultAt != "" || p.Danger != nil || p.Tenant == searched })
 	var looking sync.WaitGroup
 	turn := make(chan struct{}, 8)
 	for _, p := range people {

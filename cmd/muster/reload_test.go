@@ -111,7 +111,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	w := newWorld(t, 0)
 	now := w.follow()
 	people := slices.DeleteFunc(w.simulation.People(), func(p simulator.Person) bool {
-		return p.IDs["username"] == "" || p.FaultAt != "" || p.Tenant == unlinked
+		return p.IDs["username"] == "" || p.FaultAt != "" || p.Tenant == searched
 	})
 	// However slow the machine is, no probe is due before the test is over.
 	w.rewrite(func(text string) string { return text + "limits: {breaker: {open: 1h}}\n" })

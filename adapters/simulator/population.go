@@ -343,3 +343,7 @@ func (d *draft) show(a awkwardness) {
 		d.Traits = append(d.Traits, a.trait)
 	}
 }
+
+// Sought are the kinds of identifiers, of a person's IDs, that searches by an address tell:
+// who is asked for by such a one need not be known to anybody else.
+func Sought() []string { return []string{"username", "csp"} }

@@ -182,10 +182,10 @@ func isSearched(p simulator.Person) bool {
 	if p.Tenant != searched || p.FaultAt != "" || p.Danger != nil || p.IDs["email"] == "" {
 		return false
 	}
-	for system, a := range p.Accounts {
+	for _, a := range p.Accounts {
 		differs := !strings.EqualFold(a.Email, p.IDs["email"]) || a.AlternativeEmail != ""
 		unsure := !a.EmailVerified || a.Deleted || !strings.EqualFold(a.Account, p.IDs["email"])
-		if system != "aveva" && system != "numium" && (differs || unsure) {
+		if differs || unsure {
 			return false
 		}
 	}
@@ -196,8 +196,7 @@ func isSearched(p simulator.Person) bool {
 func known(p simulator.Person) map[string]string {
 	ids := maps.Clone(p.IDs)
 	if isSearched(p) {
-		delete(ids, "username")
-		delete(ids, "csp")
+		maps.DeleteFunc(ids, func(kind, _ string) bool { return slices.Contains(simulator.Sought(), kind) })
 	}
 	return ids
 }

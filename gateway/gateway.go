@@ -88,7 +88,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	person := live.resolve(ctx, asked, q.Want.Until)
 	asked.linksDown = person.failed != nil
 	chain := g.remembering(ctx, live, asked, person.known, q.Want)
-	if unusable(chain.steps, asked.kind) {
+	if !asked.blind() && unusable(chain.steps, asked.kind) {
 		return Answer{}, &RequestError{
 			Status: http.StatusBadRequest, Title: "Bad request.",
 			Reason:     "The identifier cannot be what the sources that use it expect.",
@@ -107,12 +107,17 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if chain.id == "" {
 		chain.id = g.idOf(ctx, live, asked.tenant, slots)
 	}
-	var explanation *Explanation
-	if q.Explain {
-		explanation = chain.explain(slots, asked.fields)
-	}
 	asked.id = chain.identity(slots)
 	g.learn(chain, slots, asked.id)
+	slots, shown := asked.see(chain, slots)
+	if !shown {
+		g.tel.endLookup(ctx, span, &Answer{Status: http.StatusForbidden})
+		return Answer{}, silence(ctx, q.Want.Until)
+	}
+	var explanation *Explanation
+	if q.Explain {
+		explanation = chain.explain(slots, asked)
+	}
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
 	answer.Explain = explanation

@@ -114,6 +114,18 @@ func (s Selection) DropProvenance(p Provenance) Provenance {
 // Needs tells whether anything of a top-level member is selected.
 func (s Selection) Needs(member string) bool { return slices.Contains(s.needs, member) }
 
+// NeedsFrom tells whether anything is selected of what one source may give of a
+// top-level member: of attributes its own alone.
+func (s Selection) NeedsFrom(source, member string) bool {
+	if member != memberAttributes {
+		return s.Needs(member)
+	}
+	return s.root.field(slices.Index(Members(), memberAttributes)).key(source).any()
+}
+
+// Empty tells that nothing is selected.
+func (s Selection) Empty() bool { return len(s.needs) == 0 }
+
 // choose selects what stands at a path within a type.
 func choose(typ reflect.Type, path string) (choice, error) {
 	if path == "*" {

@@ -18,7 +18,6 @@ import (
 
 	"muster/adapters"
 	"muster/cache"
-	"muster/config/document"
 	"muster/gateway"
 	"muster/normalize"
 )
@@ -41,10 +40,8 @@ func selected(t testing.TB, paths ...string) normalize.Selection {
 // where adds a condition on the caller and the target.
 func where(t testing.TB, text string, p gateway.Policy) gateway.Policy {
 	t.Helper()
-	var problems document.Problems
-	root := document.Read("test.yaml", []byte(`cel: "`+text+`"`), &problems)
-	normalize.PredicateType(gateway.PolicyVariables()...).Read(&p.CEL, root.Field("cel"))
-	if err := problems.Err(); err != nil {
+	var err error
+	if p.CEL, err = normalize.ParsePredicate(text, gateway.PolicyVariables()...); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -501,9 +498,7 @@ func TestNothingHiddenIsTold(t *testing.T) {
 	for _, own := range canaries {
 		paths = append(paths, slices.Collect(maps.Keys(own))...)
 	}
-	for _, member := range append(slices.Clone(normalize.Members()), "attributes.a", "attributes.b", "*") {
-		paths = append(paths, member)
-	}
+	paths = append(append(paths, normalize.Members()...), "attributes.a", "attributes.b", "*")
 	slices.Sort(paths)
 	paths = slices.DeleteFunc(slices.Compact(paths), func(p string) bool { return p == "id" })
 

@@ -290,6 +290,9 @@ func (s *slot) yield(more normalize.Selection) {
 	}
 	record.Profile = left.Keep(record.Profile)
 	record.IDs = left.Keep(normalize.Profile{Identifiers: record.IDs}).Identifiers
+	if !left.Needs("attributes") {
+		record.Attributes = nil
+	}
 	s.reply.Record = record
 }
 

@@ -394,9 +394,9 @@ func TestOnlyTheID(t *testing.T) {
 	expect(t, "max-age", a.MaxAge, time.Duration(0))
 }
 
-// leaves are the paths of all texts of a profile and their canaries, as a source of the
+// leaves are the paths of all texts of a record and their canaries, as a source of the
 // name would give them.
-func leaves(source string) (normalize.Profile, map[string]string) {
+func leaves(source string) (normalize.Record, map[string]string) {
 	var p normalize.Profile
 	canaries := map[string]string{}
 	var fill func(v reflect.Value, path string)
@@ -435,9 +435,9 @@ func leaves(source string) (normalize.Profile, map[string]string) {
 		canaries[path] = "canary<" + source + ":" + path + ">"
 		own[name] = []string{canaries[path]}
 	}
-	p.Attributes = map[string]map[string][]string{source: own}
 	canaries["identifiers.value"] = "canary<" + source + ":identifiers.value>"
-	return p, canaries
+	id := normalize.Identifier{Kind: source, Value: canaries["identifiers.value"]}
+	return normalize.Record{Profile: p, Attributes: own, IDs: []normalize.Identifier{id}}, canaries
 }
 
 func member(path string) string {
@@ -459,10 +459,10 @@ func TestNothingHiddenIsTold(t *testing.T) {
 	var sources []*gateway.Source
 	canaries := map[string]map[string]string{}
 	for i, name := range names {
-		profile, own := leaves(name)
+		whole, own := leaves(name)
 		canaries[name] = own
 		reply := func(context.Context, adapters.Query) (adapters.Reply, error) {
-			r := adapters.Reply{Record: normalize.Record{Profile: profile, IDs: []normalize.Identifier{{Kind: name, Value: own["identifiers.value"]}}}, Status: http.StatusOK}
+			r := adapters.Reply{Record: whole, Status: http.StatusOK}
 			if i == 1 { // and tells of itself what somebody may see who sees all
 				r.Children = []*adapters.Fault{child(adapters.Unavailable, adapters.Detail{Code: "canary<b:words>", Message: "canary<b:words>", Subject: "canary<b:words>"})}
 			}

@@ -87,7 +87,7 @@ func forKeys() []document.Key[gateway.Policy] {
 
 // fieldsType is a member of the profile or several.
 func fieldsType() document.Type[fields] {
-	form := document.OneOrMoreOf(document.AnyValue("a member of the profile").Like("userName"))
+	form := document.OneOrMoreOf(document.Matching("a member of the profile", normalize.SelectionPattern()).Like("userName"))
 	return document.Type[fields]{Form: form, Read: func(into *fields, n *document.Node) {
 		items := n.OneOrMore()
 		if n.Kind() == document.List && len(items) == 0 {

@@ -186,6 +186,28 @@ func chooseKey(typ reflect.Type, walked, rest string) (_ choice, known []string)
 	return choice{keys: map[string]choice{name: c}}, known
 }
 
+// SelectionPattern matches the paths that NewSelection takes (ECMA 262).
+func SelectionPattern() string { return "^([*]|" + pathPattern(profileType()) + ")$" }
+
+// pathPattern matches what may stand behind the path of a value of a type; "" where
+// nothing may.
+func pathPattern(typ reflect.Type) string {
+	switch typ = element(typ); {
+	case typ.Kind() == reflect.Struct && typ != reflect.TypeFor[time.Time]():
+		names := jsonNames(typ)
+		for i := range names {
+			if below := pathPattern(typ.Field(i).Type); below != "" {
+				names[i] += "([.]" + below + ")?"
+			}
+		}
+		return "(" + strings.Join(names, "|") + ")"
+	case typ.Kind() == reflect.Map && element(typ.Elem()).Kind() == reflect.Map:
+		return "[^.]*([.].+)?"
+	default:
+		return ""
+	}
+}
+
 func profileType() reflect.Type { return reflect.TypeFor[Profile]() }
 
 // jsonNames are the JSON names of a struct's fields, by index.

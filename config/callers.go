@@ -81,16 +81,25 @@ func claimKeys(c *normalize.Compiler) []document.Key[bearer.Claims] {
 	}
 }
 
-// requireType is the conditions of a definition, less what a token does not have.
 func requireType(c *normalize.Compiler) document.Type[normalize.Condition] {
+	return tokenConditions("token conditions", c, "http", "header").Like("{email_verified: [true, null]}")
+}
+
+// tokenConditions are the conditions of a definition, less what a token does not have.
+func tokenConditions(called string, c *normalize.Compiler, lacks ...string) document.Type[normalize.Condition] {
 	typ := c.ConditionType()
-	lacks := []string{"http", "header"}
 	form := document.KeysOf(func() []document.Member {
 		return slices.DeleteFunc(typ.Members(), func(m document.Member) bool { return slices.Contains(lacks, m.Name) })
-	}).And(*typ.Others()).Without(lacks...).Called("token conditions", typ.About).Like("{email_verified: [true, null]}")
+	}).And(*typ.Others()).Without(lacks...).Called(called, typ.About)
 	return document.Type[normalize.Condition]{Form: form, Read: func(into *normalize.Condition, n *document.Node) {
 		for _, f := range n.Fields() {
-			if name := f.Key.Text(); slices.Contains(lacks, name) {
+			name := f.Key.Text()
+			switch {
+			case !slices.Contains(lacks, name):
+			case name == "cel":
+				f.Key.Errorf("an expression stands beside `claims`").Suggest("write cel there; it sees claims as caller.claims")
+				return
+			default:
 				f.Key.Errorf("a token has no `%s`", name).Suggest("write the path of a claim; one of that name is written [%q]", name)
 				return
 			}

@@ -45,6 +45,7 @@ type dynamic struct {
 	budget    budget
 	order     []*document.Node
 	fields    []fieldRule
+	policies  []*policy
 	egress    adapters.Egress
 	reload    reload
 	learned   time.Duration // how long links are kept
@@ -107,7 +108,7 @@ func fileKeys() []document.Key[fileParts] {
 		document.Of("limits", "defaults for every provider", adapters.LimitsType(), func(f *fileParts) *adapters.Limits { return &f.dynamic.limits }),
 		document.Of("budget", "bounds of a whole lookup", document.Object(budgetKeys), func(f *fileParts) *budget { return &f.dynamic.budget }),
 		document.Of("merge", "who wins", document.Object(mergeKeys), dyn),
-		notBuilt[fileParts]("policies", "which members a caller sees", "policies", "remove the key: whoever reaches the listeners sees everything, so they are held to loopback"),
+		document.Of("policies", "which members of a profile a caller is shown; what none of them shows is hidden, and all that hold add up", someOf(document.Pointer(policyType())), func(f *fileParts) *[]*policy { return &f.dynamic.policies }),
 		document.Of("egress", "where connections may go", document.Object(egressKeys), func(f *fileParts) *adapters.Egress { return &f.dynamic.egress }),
 		document.Of("cache", "how much is remembered, and how long", document.Object(cacheKeys), func(f *fileParts) *fileParts { return f }),
 		document.Of("secrets", "how often secret files are read again", document.Object(secretsKeys), func(f *fileParts) *struct{} { return &struct{}{} }),

@@ -42,6 +42,8 @@ type File struct {
 	linkable linkable
 	table    *links.Store // nil where there is none, or its address is not on this machine
 
+	cases []PolicyResult // nil where the file has mistakes, or none
+
 	// What Callers makes.
 	verifier *bearer.Verifier
 	issuers  http.RoundTripper // that brings their keys
@@ -133,6 +135,10 @@ func build(root *document.Node, problems *document.Problems, values secrets) *Fi
 	file.bindMerge()
 	file.bindCallers()
 	file.noteCallers()
+	file.bindPolicies()
+	if problems.Len() == 0 {
+		file.cases = file.testPolicies()
+	}
 	return file
 }
 
@@ -580,7 +586,7 @@ func (f *File) bind(s *source) *adapters.Source {
 // file before, when not nil, a source that is the same keeps its breaker, its
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
-	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves, LinksFor: f.dynamic.learned}
+	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves, LinksFor: f.dynamic.learned, Policies: f.policies()}
 	switch {
 	case f.links != nil:
 		live.Links = f.links

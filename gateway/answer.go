@@ -88,7 +88,7 @@ type sourceFault struct {
 func assemble(l *Live, q Query, a asked, parts []normalize.Part, slots []slot, now time.Time) Answer {
 	answer := Answer{OperationID: q.OperationID, Sources: results(slots)}
 	faults := failures(slots)
-	record := slices.ContainsFunc(slots, func(s slot) bool { return s.outcome == OK || s.outcome == Partial })
+	record := a.known || slices.ContainsFunc(slots, func(s slot) bool { return s.outcome == OK || s.outcome == Partial })
 
 	required := slices.DeleteFunc(slices.Clone(faults), func(f sourceFault) bool { return !f.source.Required || stoodIn(slots, f.source) })
 	switch {
@@ -219,7 +219,7 @@ func (a *Answer) fill(l *Live, q Query, asked asked, parts []normalize.Part, slo
 	lacking := map[string][]string{}
 	for i := range slots {
 		if s := &slots[i]; !s.source.Optional && (s.outcome == Failed || s.outcome == Partial) {
-			lacking[s.source.Name] = s.source.Upstream.Members()
+			lacking[s.source.Name] = asked.wanted(s.source)
 		}
 	}
 	incomplete := l.Rules.IncompleteFields(provenance, lacking)
@@ -268,6 +268,9 @@ func (a *Answer) finish(q Query, slots []slot, faults []sourceFault) {
 		a.Hit = a.Hit && (s.from == fromCache || s.from == fromStale)
 		a.Age = max(a.Age, s.age)
 		a.MaxAge = min(a.MaxAge, s.fresh)
+	}
+	if a.MaxAge == math.MaxInt64 { // nothing of it may be told of any source
+		a.Hit, a.MaxAge = false, 0
 	}
 	a.ETag = a.tag(q)
 }

@@ -58,7 +58,7 @@ func (c *chain) leaveOut() {
 	for i := range c.steps {
 		source := c.steps[i].source
 		allowed[i] = source.isLinks() || source.serves(c.asked.tenant) && (c.asked.only == nil || slices.Contains(c.asked.only, source.Name))
-		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || slices.ContainsFunc(source.members(), c.asked.fields.Needs))
+		wanted[i] = allowed[i] && (c.asked.fields == nil || c.asked.fields.Needs("id") || source.gives(*c.asked.fields))
 	}
 	for changed := !slices.Equal(allowed, wanted); changed; { // else there is nobody left to lead on
 		changed = false

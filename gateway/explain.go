@@ -45,8 +45,8 @@ type ExplainedIdentifier struct {
 	Learned bool     `json:"learned,omitempty"`
 }
 
-// explain tells of a lookup that is over, within what may be seen of a profile.
-func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
+// explain tells of a lookup that is over, within what may be seen of it.
+func (c *chain) explain(slots []slot, a asked) *Explanation {
 	e := &Explanation{Sources: []ExplainedSource{}, Identifiers: []ExplainedIdentifier{}}
 	for i := range slots {
 		s := &slots[i]
@@ -59,7 +59,7 @@ func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
 			x.Took, x.Wave, x.Asked = &took, s.wave, s.source.ownKinds(s.used)
 		}
 		if s.outcome == OK || s.outcome == Partial {
-			x.Gave, x.Trust = given(s.reply.Record.Profile, seen), s.trust.String()
+			x.Gave, x.Trust = given(s.reply.Record.Profile, a.fields), s.trust.String()
 		}
 		e.Waves = max(e.Waves, x.Wave)
 		e.Sources = append(e.Sources, x)
@@ -67,10 +67,12 @@ func (c *chain) explain(slots []slot, seen *normalize.Selection) *Explanation {
 	for _, k := range slices.SortedStableFunc(slices.Values(c.claims), byOrigin) {
 		x := ExplainedIdentifier{Kind: k.kind, Trust: k.trust.String(), Wave: k.wave, Learned: k.learned}
 		switch {
+		case a.nameless && (k.source != beforeAll || k.trust == Pinned):
+			continue
 		case k.source != beforeAll:
 			from := &slots[k.source]
-			if from.outcome != OK && from.outcome != Partial && !k.learned {
-				continue // dropped: nothing of it is told
+			if from.hidden || from.nameless || from.outcome != OK && from.outcome != Partial && !k.learned {
+				continue // not the caller's, or dropped: nothing of it is told
 			}
 			x.Said = from.source.Name
 			if !k.learned {

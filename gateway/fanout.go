@@ -23,13 +23,15 @@ type kept struct {
 // the order in which replies arrive decides nothing.
 type slot struct {
 	*step
-	outcome Outcome
-	reply   adapters.Reply
-	fault   *adapters.Fault // why it failed, or why only a stale reply is there
-	from    string          // upstream, cache, stale, shared; "" when it was not asked
-	age     time.Duration
-	took    time.Duration
-	fresh   time.Duration // how long the outcome may be kept
+	outcome  Outcome
+	reply    adapters.Reply
+	fault    *adapters.Fault // why it failed, or why only a stale reply is there
+	from     string          // upstream, cache, stale, shared; "" when it was not asked
+	age      time.Duration
+	took     time.Duration
+	fresh    time.Duration // how long the outcome may be kept
+	hidden   bool          // from the caller
+	nameless bool          // what it yields is hidden from the caller
 }
 
 // children are the source's own partial failures, of a source that counts.

@@ -95,12 +95,15 @@ func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) 
 	ctx, cancel := context.WithTimeout(ctx, live.Budget)
 	defer cancel()
 	person := live.resolve(ctx, asked, q.Want.Until)
+	if person.apart && asked.blind() {
+		return Answer{}, silence(ctx, q.Want.Until)
+	}
 	if person.apart {
 		return Answer{}, badRequest("Look the person up by one of them.", "The operator's links say that the identifiers are not one person's.")
 	}
 	asked.linksDown = person.failed != nil
 	chain := g.remembering(ctx, live, asked, person.known, q.Want)
-	if unusable(chain.steps, asked.kinds()) {
+	if !asked.blind() && unusable(chain.steps, asked.kinds()) {
 		place := "after " + asked.own[0].Kind + ":"
 		if q.IDs != nil {
 			place = "of " + strings.Join(asked.kinds(), ", ")
@@ -116,16 +119,22 @@ func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
+	sources := slots[:len(live.Sources)]
+	if chain.id == "" && chain.tied(sources) {
+		chain.id = g.idOf(ctx, live, asked.tenant, sources)
+	}
+	asked.id = chain.identity(sources)
+	g.learn(chain, sources, asked.id)
+	slots, shown := asked.see(chain, slots)
+	if !shown {
+		g.tel.endLookup(ctx, span, &Answer{Status: http.StatusForbidden})
+		return Answer{}, silence(ctx, q.Want.Until)
+	}
 	var explanation *Explanation
 	if q.Explain {
-		explanation = chain.explain(slots, asked.fields)
+		explanation = chain.explain(slots, asked)
 	}
 	slots, person = person.met(slots)
-	if chain.id == "" && chain.tied(slots) {
-		chain.id = g.idOf(ctx, live, asked.tenant, slots)
-	}
-	asked.id = chain.identity(slots)
-	g.learn(chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
 	answer.Explain = explanation

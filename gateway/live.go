@@ -17,7 +17,10 @@ type Live struct {
 	Rules   normalize.Rules
 	Links   Links
 	Budget  time.Duration // for a whole lookup
-	Waves   int           // how far a chain of identifiers is followed; 0 and 1 not at all
+
+	// Policies say who sees what; nil is everybody everything.
+	Policies *Policies
+	Waves    int // how far a chain of identifiers is followed; 0 and 1 not at all
 
 	// LinksFor is how long it is kept what sources have said of who is who; 0 for not
 	// at all.

@@ -118,7 +118,11 @@ type asked struct {
 	fields *normalize.Selection   // nil for all
 	only   []string               // sources; nil for all
 	caller *Caller                // nil where nobody is known
+	rights *rights                // of the caller; nil is everything
 	id     string                 // of the person, once that is known
+	known  bool                   // the caller may be told of the person, if only the id
+
+	nameless bool // identifiers are hidden from the caller
 
 	linksDown bool // the operator's links, which may know better, could not be asked
 }
@@ -177,19 +181,26 @@ func (l *Live) scope(q Query) (asked, *RequestError) {
 	if refused != nil {
 		return asked{}, refused
 	}
+	rights, refused := l.Policies.of(q.Caller)
+	if refused != nil {
+		return asked{}, refused
+	}
 	if q.Explain && q.Caller != nil && !q.Caller.Has(ScopeExplain) {
 		return asked{}, &RequestError{
 			Status: http.StatusForbidden, Title: "Forbidden.",
 			Reason: "To explain needs the scope " + ScopeExplain + ".", Resolution: "Leave explain out, or come with a token that has the scope.",
 		}
 	}
-	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller}
+	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller, rights: rights}
 	if q.Fields != nil {
 		selection, err := normalize.NewSelection(q.Fields)
 		if unknown := (*normalize.UnknownMemberError)(nil); errors.As(err, &unknown) {
 			return asked{}, badRequest("Use: "+strings.Join(unknown.Known, ", ")+".", "The member %.64q in fields is not known.", unknown.Path)
 		}
 		a.fields = &selection
+	}
+	if a.fields, refused = rights.narrow(a.fields); refused != nil {
+		return asked{}, refused
 	}
 	for _, name := range q.Sources {
 		if !slices.ContainsFunc(l.Sources, func(s *Source) bool { return s.Name == name }) {

@@ -24,6 +24,17 @@ func PredicateType(variables ...string) document.Type[Predicate] {
 	return document.Type[Predicate]{Form: form, Read: func(into *Predicate, n *document.Node) { *into = compilePredicate(n, sees, variables) }}
 }
 
+// ParsePredicate compiles an expression that stands in no file.
+func ParsePredicate(text string, variables ...string) (Predicate, error) {
+	var problems document.Problems
+	var p Predicate
+	n := document.Read("expression", []byte(document.Quote(text)), &problems)
+	if n != nil {
+		PredicateType(variables...).Read(&p, n)
+	}
+	return p, problems.Err()
+}
+
 // compilePredicate reports mistakes where CEL finds them. What is not compiled
 // never holds.
 func compilePredicate(n *document.Node, sees string, variables []string) Predicate {

@@ -11,6 +11,9 @@ import (
 // predicate compiles an expression over caller and target, and tells its mistakes.
 func predicate(t *testing.T, text string) (normalize.Predicate, string) {
 	t.Helper()
+	if _, err := normalize.ParsePredicate(text, "caller", "target"); err != nil && !strings.Contains(err.Error(), "expression:1:") {
+		t.Errorf("%s: %v", text, err)
+	}
 	var problems document.Problems
 	root := document.Read("test.yaml", []byte("cel: '"+strings.ReplaceAll(text, "'", "''")+"'\n"), &problems)
 	var p normalize.Predicate

@@ -114,6 +114,18 @@ func (s Selection) DropProvenance(p Provenance) Provenance {
 // Needs tells whether anything of a top-level member is selected.
 func (s Selection) Needs(member string) bool { return slices.Contains(s.needs, member) }
 
+// NeedsFrom tells whether anything is selected of what one source may give of a
+// top-level member: of attributes its own alone.
+func (s Selection) NeedsFrom(source, member string) bool {
+	if member != memberAttributes {
+		return s.Needs(member)
+	}
+	return s.root.field(slices.Index(Members(), memberAttributes)).key(source).any()
+}
+
+// Empty tells that nothing is selected.
+func (s Selection) Empty() bool { return len(s.needs) == 0 }
+
 // choose selects what stands at a path within a type.
 func choose(typ reflect.Type, path string) (choice, error) {
 	if path == "*" {
@@ -172,6 +184,28 @@ func chooseKey(typ reflect.Type, walked, rest string) (_ choice, known []string)
 		c, known = chooseWithin(typ.Elem(), walked+name+".", below)
 	}
 	return choice{keys: map[string]choice{name: c}}, known
+}
+
+// SelectionPattern matches the paths that NewSelection takes (ECMA 262).
+func SelectionPattern() string { return "^([*]|" + pathPattern(profileType()) + ")$" }
+
+// pathPattern matches what may stand behind the path of a value of a type; "" where
+// nothing may.
+func pathPattern(typ reflect.Type) string {
+	switch typ = element(typ); {
+	case typ.Kind() == reflect.Struct && typ != reflect.TypeFor[time.Time]():
+		names := jsonNames(typ)
+		for i := range names {
+			if below := pathPattern(typ.Field(i).Type); below != "" {
+				names[i] += "([.]" + below + ")?"
+			}
+		}
+		return "(" + strings.Join(names, "|") + ")"
+	case typ.Kind() == reflect.Map && element(typ.Elem()).Kind() == reflect.Map:
+		return "[^.]*([.].+)?"
+	default:
+		return ""
+	}
 }
 
 func profileType() reflect.Type { return reflect.TypeFor[Profile]() }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -519,4 +520,48 @@ func FuzzNewSelection(f *testing.F) {
 			t.Fatalf("%q and the rest (-want +got):\n%s", path, diff)
 		}
 	})
+}
+
+// TestSelectionPattern: the pattern takes what NewSelection takes, and nothing else.
+func TestSelectionPattern(t *testing.T) {
+	pattern := regexp.MustCompile(SelectionPattern())
+	for _, path := range []string{
+		"*", "", "userName", "username", "emails", "emails.value", "emails.sources", "emails.valu", "emails.value.x", "name.givenName", "name.", "name", "createdAt", "createdAt.x",
+		"attributes", "attributes.a", "attributes.a.b.c", "roles.permissions", "roles.permissions.x", "id", "identifiers.kind", "active.x", "**", "userName,name",
+	} {
+		_, err := NewSelection([]string{path})
+		if taken := pattern.MatchString(path); taken != (err == nil) {
+			t.Errorf("%q: the pattern %t, NewSelection %v", path, taken, err)
+		}
+	}
+}
+
+// TestNeedsFrom: of attributes each source gives its own.
+func TestNeedsFrom(t *testing.T) {
+	some, err := NewSelection([]string{"attributes.a.x", "name.givenName"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := Everything().Minus(some)
+	for _, test := range []struct {
+		of             Selection
+		source, member string
+		want           bool
+	}{
+		{some, "a", "attributes", true},
+		{some, "b", "attributes", false},
+		{some, "b", "name", true},
+		{some, "a", "emails", false},
+		{rest, "a", "attributes", true},
+		{rest, "b", "attributes", true},
+		{Everything(), "b", "attributes", true},
+		{Selection{}, "a", "attributes", false},
+	} {
+		if got := test.of.NeedsFrom(test.source, test.member); got != test.want {
+			t.Errorf("%s of %s: %t", test.member, test.source, got)
+		}
+	}
+	if !(Selection{}).Empty() || some.Empty() || !some.Minus(Everything()).Empty() {
+		t.Error("what is empty is not told")
+	}
 }

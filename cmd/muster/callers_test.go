@@ -87,6 +87,7 @@ func (i *issuer) token(t testing.TB, changes map[string]any) string {
 const callersOf = `    127.0.0.1: {address: "%s", plaintext: true}
 callers:
   - {issuer: "%s", audiences: muster, claims: {tenant: org, user: {username: name}}}
+policies: [{for: {cel: "true"}, show: "*"}]
 `
 
 // until waits for something to become true.

@@ -11,6 +11,7 @@
 //	muster links import people.csv       the operator's links, in a table
 //	muster explain-config                every value in force, and where it comes from
 //	muster schema provider|gateway       JSON Schema and reference of the files
+//	muster policy test gateway.yaml      the cases under its policies
 //	muster verify --issuer URL TOKEN     whether a token is believed, check by check
 //	muster version                       what this is
 //
@@ -92,7 +93,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		serveCommand(), demoCommand(),
-		initCommand(), checkCommand(), testCommand(), lookupCommand(), linksCommand(), providersCommand(), explainConfigCommand(), schemaCommand(),
+		initCommand(), checkCommand(), testCommand(), lookupCommand(), linksCommand(), providersCommand(), explainConfigCommand(), schemaCommand(), policyCommand(),
 		verifyCommand(), versionCommand(),
 	)
 	return root

@@ -271,6 +271,20 @@ func TestSelfIsProved(t *testing.T) {
 			},
 			user: "email:boss@acme.example", want: shownNothing,
 		},
+		"an address that one system has proved and another has not": {
+			sources: []*gateway.Source{
+				source("a", record(mine, "oid:jane-subject", "email:jane@acme.example"), gives("email", "displayName", "oid email")),
+				source("b", unverified(theirs, "email:jane@acme.example"), assumes("email", "title", "email")),
+			},
+			user: "email:jane@acme.example", want: `200: a ok upstream, b skipped {"displayName":"Jane"}`,
+		},
+		"an address that one has typed is nobody's elsewhere": {
+			sources: []*gateway.Source{
+				source("a", unverified(mine, "oid:jane-subject", "email:boss@acme.example"), assumes("badge", "displayName", "oid email")),
+				source("b", absent(), gives("email", "title", "email")),
+			},
+			user: "badge:1", want: `200: a ok upstream, b skipped {"displayName":"Jane"}`,
+		},
 		"a link": {
 			sources: []*gateway.Source{
 				source("a", record(mine, "oid:jane-subject"), gives("badge", "displayName", "oid")),
@@ -583,4 +597,83 @@ func TestNothingHiddenIsTold(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNobodyIsRefused: where callers are known, nobody is not one of them, whatever is
+// shown to everybody.
+func TestNobodyIsRefused(t *testing.T) {
+	g := open(t, policed(live(source("a", says(named("Jane")))), where(t, "true", shows(t, "", "*"))))
+	expect(t, "nobody", outcome(t, g, gateway.Query{}), shownNothing)
+	expect(t, "somebody", outcome(t, g, gateway.Query{Caller: scoped("")}), `200: a ok upstream {"displayName":"Jane"}`)
+}
+
+// TestFieldsBehindPolicies: a source is not asked for fields that the caller could not
+// see, nor told of for those that they turn out not to see.
+func TestFieldsBehindPolicies(t *testing.T) {
+	var calls atomic.Int64
+	a := source("a", says(named("Jane")), gives("username", "displayName", ""))
+	b := source("b", counted(&calls, fails(adapters.Unavailable)), gives("username", "nickName title", ""))
+	q := gateway.Query{Caller: scoped(""), Fields: []string{"nickName", "displayName"}}
+	g := open(t, policed(live(a, b), shows(t, "", "displayName", "title")))
+	expect(t, "never", outcome(t, g, q), `200: a ok upstream, b skipped {"displayName":"Jane"}`)
+	expect(t, "calls", calls.Load(), int64(0))
+	g = open(t, policed(live(a, b), shows(t, "", "displayName", "title"), where(t, "target.id.username == 'boss'", shows(t, "", "nickName"))))
+	expect(t, "not of this person", outcome(t, g, q), `200: a ok upstream, b skipped {"displayName":"Jane"}`)
+	expect(t, "calls", calls.Load(), int64(1))
+}
+
+// TestUnfitIsNotTold: that an identifier fits nowhere is not told to who is shown nothing
+// of most people: of somebody whom an operator's link knows by it, it would not be.
+func TestUnfitIsNotTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		u := by("username")
+		u.unfit = func(adapters.Query) bool { return true }
+		for about, want := range map[string]string{
+			"true":                                 "400 The identifier cannot be what the sources that use it expect.",
+			"caller.subject == target.id.username": shownNothing,
+		} {
+			g := open(t, policed(live(source("a", says(named("Jane")), from(u))), where(t, about, shows(t, "", "*"))))
+			expect(t, about, outcome(t, g, gateway.Query{Caller: scoped("")}), want)
+		}
+	})
+}
+
+// TestMoreOfOneRecord: what a policy about the person opens of one record it does not
+// open of another, in no part of it.
+func TestMoreOfOneRecord(t *testing.T) {
+	reply := func(name string, ids ...normalize.Identifier) answer {
+		return func(context.Context, adapters.Query) (adapters.Reply, error) {
+			return adapters.Reply{Status: 200, Record: normalize.Record{
+				Profile: normalize.Profile{NickName: "of " + name}, Attributes: map[string][]string{"x": {"of " + name}}, IDs: ids,
+			}}, nil
+		}
+	}
+	members := "nickName attributes"
+	g := open(t, policed(live(
+		source("a", reply("a", normalize.Identifier{Kind: "oid", Value: "jane-subject"}), gives("username", members, "oid")),
+		source("b", reply("b"), gives("username", members, ""))),
+		shows(t, "", "nickName"), where(t, "caller.subject == target.id.oid", shows(t, "", "attributes"))))
+	expect(t, "answer", outcome(t, g, gateway.Query{Caller: scoped("")}), `200: a ok upstream, b ok upstream {"nickName":"of a","attributes":{"a":{"x":["of a"]}}}`)
+}
+
+// TestExplainedIdentifiers: who is shown no identifiers is told of none but their own
+// question, nor of those that a hidden source has said before.
+func TestExplainedIdentifiers(t *testing.T) {
+	l := live(
+		source("a", record(named("Jane"), "oid:1"), gives("username", "displayName", "oid")),
+		source("b", record(normalize.Profile{Title: "Dr"}, "badge:7"), gives("oid", "title", "badge")))
+	l.Links = linkedTo{"room": "7"}
+	g := open(t, policed(l, shows(t, "all", "*"), shows(t, "name", "displayName"), shows(t, "ids", "identifiers")))
+	for _, test := range []struct{ scopes, want string }{
+		{"all", "[username caller][room links][oid a][badge b]"},
+		{"name", "[username caller]"},
+		{"ids", "[username caller][room links][oid a][badge b][oid a][badge b]"},
+	} {
+		a := ask(t, g, gateway.Query{Caller: scoped(test.scopes + " " + gateway.ScopeExplain), Explain: true})
+		got := ""
+		for _, id := range a.Explain.Identifiers {
+			got += "[" + id.Kind + " " + id.Said + "]"
+		}
+		expect(t, test.scopes, got, test.want)
+	}
 }

@@ -54,7 +54,7 @@ func policy(t testing.TB, scopes, cel, show, hide string) gateway.Policy {
 
 // policed is a gateway with two sources and policies, behind the front door: the people
 // are Jane and John, and every value of theirs is a canary.
-func policed(t testing.TB) (http.Handler, issuing) {
+func policed(t testing.TB, budget time.Duration) (http.Handler, issuing) {
 	t.Helper()
 	closed := func() string { return "closed" }
 	known := func(q adapters.Query) (string, bool) {
@@ -94,7 +94,7 @@ func policed(t testing.TB) (http.Handler, issuing) {
 		},
 	}
 	l.Rules.Order = []string{"directory", "badges"}
-	l.Budget, l.Waves, l.LinksFor = 100*time.Millisecond, 3, time.Hour
+	l.Budget, l.Waves, l.LinksFor = budget, 3, time.Hour
 	l.Policies = &gateway.Policies{Known: true, All: []gateway.Policy{
 		policy(t, "basic", "", "userName", ""),
 		policy(t, "mail", "", "emails", "emails.type"),
@@ -126,7 +126,7 @@ func seen(w *httptest.ResponseRecorder) string {
 // one who sees more (39 and 40).
 func TestPoliciesAtTheDoor(t *testing.T) {
 	t.Parallel()
-	h, i := policed(t)
+	h, i := policed(t, 2*time.Second)
 	const john = "/v1/tenants/acme/users/email:john@acme.example"
 	as := func(scopes string) []string {
 		return []string{"Authorization", "Bearer " + i.token(t, map[string]any{"scope": scopes})}
@@ -205,7 +205,7 @@ func TestPoliciesAtTheDoor(t *testing.T) {
 // (51); and themselves what policies show them.
 func TestExistenceIsNotTold(t *testing.T) {
 	t.Parallel()
-	h, i := policed(t)
+	h, i := policed(t, 100*time.Millisecond)
 	took := map[string]time.Duration{}
 	bodies := map[string]string{}
 	for _, name := range []string{"john", "nobody", "jane"} {

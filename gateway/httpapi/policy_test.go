@@ -126,7 +126,7 @@ func seen(w *httptest.ResponseRecorder) string {
 // one who sees more (39 and 40).
 func TestPoliciesAtTheDoor(t *testing.T) {
 	t.Parallel()
-	h, i := policed(t, 2*time.Second)
+	h, i := policed(t, 500*time.Millisecond)
 	const john = "/v1/tenants/acme/users/email:john@acme.example"
 	as := func(scopes string) []string {
 		return []string{"Authorization", "Bearer " + i.token(t, map[string]any{"scope": scopes})}

@@ -68,6 +68,7 @@ type tenant struct {
 	ids               []document.Field
 	defaultIdentifier *document.Node
 	providers         []*document.Node
+	rate              adapters.Rate
 }
 
 // entry is one item under `providers`: a definition and what this deployment
@@ -340,6 +341,7 @@ func tenantKeys() []document.Key[tenant] {
 			}
 		}},
 		document.Of("providers", "when given, only these sources", someOf(nameOf("a source")), func(t *tenant) *[]*document.Node { return &t.providers }),
+		document.Of("rate", "how many people its callers may ask for together; as many at once", adapters.RateType(), func(t *tenant) *adapters.Rate { return &t.rate }).Or("none"),
 	}
 }
 

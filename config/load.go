@@ -437,7 +437,7 @@ func (f *File) bindTenants() {
 }
 
 func (f *File) bindTenant(t *tenant) *gateway.Tenant {
-	bound := &gateway.Tenant{Name: t.name.Text(), IDs: map[string]string{}}
+	bound := &gateway.Tenant{Name: t.name.Text(), IDs: map[string]string{}, Rate: t.rate}
 	known := f.tenantValueNames()
 	for _, field := range t.ids {
 		if f.certain() {

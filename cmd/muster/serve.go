@@ -126,7 +126,7 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	listening := file.Static.Listen
 	s.public = edge.NewServer(httpapi.New(engine, httpapi.Options{
 		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: listening.Origins, Ready: s.ready,
-		Callers: callers.door,
+		Callers: callers.door, TrustedProxies: listening.TrustedProxies,
 	}), edge.DefaultLimits(), secured(file.Identity, true, false), log)
 	adminLimits := edge.DefaultLimits()
 	adminLimits.Response = 0 // profiles of a minute and more are asked for there

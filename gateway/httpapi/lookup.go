@@ -37,6 +37,7 @@ func (d *door) answer(c *gin.Context, q gateway.Query) {
 	}
 	q.OperationID, q.Caller = operationOf(c), callerOf(c)
 	var refused *gateway.RequestError
+	allow(c, d.engine.Live().Budget)
 	answer, err := d.engine.Lookup(c.Request.Context(), q)
 	switch {
 	case errors.As(err, &refused):

@@ -550,7 +550,9 @@ func TestNoPlaintextHTTP2(t *testing.T) {
 // TestExpectContinue: a client that waits for a word before its body gets it.
 func TestExpectContinue(t *testing.T) {
 	t.Parallel()
-	address := run(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, edge.DefaultLimits(), nil, nil)
+	limits := edge.DefaultLimits()
+	limits.Request = time.Second
+	address := run(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, limits, nil, nil)
 	conn := dial(t, address)
 	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
 	reader := bufio.NewReader(conn)

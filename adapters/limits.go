@@ -69,7 +69,7 @@ func limitKeys() []document.Key[Limits] {
 		document.Of("attempts", "calls for one lookup; 1 never repeats", document.Whole(1, 10), func(l *Limits) *int { return &l.Attempts }).Or("2"),
 		document.Of("hedge", "a second call is sent after this time", unless("off", positive()), func(l *Limits) *time.Duration { return &l.Hedge }).Or("off"),
 		document.Of("concurrency", "calls under way at once", count, func(l *Limits) *int { return &l.Concurrency }).Or("64"),
-		document.Of("rate", "calls per time", unless("none", rate()), func(l *Limits) *Rate { return &l.Rate }).Or("none"),
+		document.Of("rate", "calls per time", RateType(), func(l *Limits) *Rate { return &l.Rate }).Or("none"),
 		document.Of("breaker", "when a source is left alone", document.Object(breakerKeys), func(l *Limits) *Breaker { return &l.Breaker }),
 		document.Of("cache", "how long records are kept", document.Object(lifetimeKeys), func(l *Limits) *Lifetimes { return &l.Cache }),
 		document.Of("max_bytes", "of a reply, after decompression", someBytes(), func(l *Limits) *int64 { return &l.MaxBytes }).Or("1MiB"),
@@ -140,6 +140,9 @@ func positive() document.Type[time.Duration] {
 		}
 	})
 }
+
+// RateType is how a rate is written.
+func RateType() document.Type[Rate] { return unless("none", rate()) }
 
 func rate() document.Type[Rate] {
 	form := document.Matching("calls per second, minute or hour", "^0*[1-9][0-9]*/[smh]$").Like("20/s")

@@ -315,7 +315,7 @@ func (f *File) auditEgress(warn *document.Problems) {
 		plaintext, insecure, address := c.Value.Field("plaintext"), c.Value.Field("insecure"), c.Value.Field("address")
 		to, err := netip.ParseAddrPort(address.Text())
 		switch {
-		case insecure != nil && insecure.Bool() && plaintext != nil && plaintext.Bool() && !loopback(address.Text()):
+		case insecure != nil && insecure.Bool() && plaintext != nil && plaintext.Bool() && !Loopback(address.Text()):
 			warn.Warnf(insecure, "plaintext-egress", "credentials and personal data go to %s unencrypted", address.Text()).
 				Suggest("end TLS there, or put what ends it on this machine")
 		case err == nil && (to.Addr().IsPrivate() || to.Addr().IsLinkLocalUnicast()):
@@ -328,7 +328,7 @@ func (f *File) auditEgress(warn *document.Problems) {
 func (f *File) auditListen(warn *document.Problems) {
 	origins := f.root.Field("listen").Field("cors").Field("origins")
 	for _, n := range origins.OneOrMore() {
-		if host, plain := strings.CutPrefix(n.Text(), "http://"); plain && host != "localhost" && !strings.HasPrefix(host, "localhost:") && !loopback(host) && !loopback(host+":0") {
+		if host, plain := strings.CutPrefix(n.Text(), "http://"); plain && host != "localhost" && !strings.HasPrefix(host, "localhost:") && !Loopback(host) && !Loopback(host+":0") {
 			warn.Warnf(n, "origin-plaintext", "a page that came unencrypted may be anybody's, and may read what people ask for").
 				Suggest("https:// alone, but for pages of this machine")
 		}

@@ -48,6 +48,7 @@ func callerKeys() []document.Key[caller] {
 		}), func(c *caller) *time.Duration { return &c.Leeway }).Or("30s"),
 		document.Of("claims", "where a token says who somebody is", document.Object(func() []document.Key[bearer.Claims] { return claimKeys(c) }), func(c *caller) *bearer.Claims { return &c.Claims }),
 		document.Of("require", "conditions that the token's claims must meet", requireType(c), func(c *caller) *normalize.Condition { return &c.Require }),
+		document.Of("rate", "how many people each of these callers may ask for; as many at once", adapters.RateType(), func(c *caller) *adapters.Rate { return &c.Rate }).Or("none"),
 		document.Of("tenant", "the one tenant that these callers may ask for", nameOf("a tenant"), func(c *caller) **document.Node { return &c.tenant }),
 		document.Of("tenants", "the tenants that these callers may ask for; \"*\" is all", someOf(nameOf("a tenant, or \"*\" for all")), func(c *caller) *[]*document.Node { return &c.tenants }),
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"muster/adapters"
 	"muster/config/document"
+	"muster/gateway/httpapi/edge"
 	"muster/normalize"
 )
 
@@ -26,6 +28,9 @@ type Listen struct {
 	Address string   // of the public listener, host:port
 	Admin   string   // of the admin listener
 	Origins []string // of pages that may call it from a browser
+
+	TLS            edge.Files     // the zero Files for plaintext
+	TrustedProxies []netip.Prefix // whose forwarding headers are believed
 }
 
 // Telemetry is where traces go.
@@ -64,6 +69,7 @@ type tenant struct {
 	ids               []document.Field
 	defaultIdentifier *document.Node
 	providers         []*document.Node
+	rate              adapters.Rate
 }
 
 // entry is one item under `providers`: a definition and what this deployment
@@ -190,14 +196,52 @@ func listenKeys() []document.Key[Listen] {
 	return []document.Key[Listen]{
 		document.Of("address", "the public listener", addressType(), func(l *Listen) *string { return &l.Address }).Or("127.0.0.1:8080"),
 		document.Of("admin", "the admin listener", addressType(), func(l *Listen) *string { return &l.Admin }).Or("127.0.0.1:9090"),
-		notBuilt[Listen]("tls", "certificate of the public listener", "TLS listeners", "remove the key, and listen on loopback"),
-		{Name: "trusted_proxies", About: "whose forwarding headers are believed; in this version nobody's", Form: document.ListOf(document.Never("not part of this version")), Read: func(_ *Listen, n *document.Node) {
-			if len(n.Items()) > 0 {
-				n.Key().Errorf("trusted proxies are not part of this version").Suggest("remove the key: forwarding headers are never believed")
-			}
-		}},
+		document.Of("tls", "certificate of the public listener, and of an admin listener beyond this machine", document.Object(tlsKeys), func(l *Listen) *edge.Files { return &l.TLS }),
+		document.Of("trusted_proxies", "whose X-Forwarded-For and X-Forwarded-Proto are believed", document.OneOrMore(networkType()), func(l *Listen) *[]netip.Prefix { return &l.TrustedProxies }),
 		document.Of("cors", "pages that may call from a browser", document.Object(corsKeys), func(l *Listen) *Listen { return l }),
 	}
+}
+
+func tlsKeys() []document.Key[edge.Files] {
+	path := document.Type[string]{Form: document.AnyValue("a path"), Read: func(into *string, n *document.Node) {
+		if *into = n.Text(); *into != "" {
+			*into = relative(n.File(), *into)
+		} else if n.Kind() == document.Scalar {
+			n.Errorf("no file is named").Suggest("for example /etc/muster/tls.crt; a path is relative to this file")
+		}
+	}}
+	return []document.Key[edge.Files]{
+		document.Of("cert", "PEM: the server's own certificate, then those that vouch for it; read again when it changes", path, func(f *edge.Files) *string { return &f.Cert }).Must(),
+		document.Of("key", "PEM: its private key", path, func(f *edge.Files) *string { return &f.Key }).Must(),
+		document.Of("client_ca", "PEM: who vouches for clients. On the admin listener they must show a certificate; on the public one they may", path, func(f *edge.Files) *string { return &f.ClientCA }),
+	}
+}
+
+// networkType is a network, or one address.
+func networkType() document.Type[netip.Prefix] {
+	form := document.Matching("a network, or an address", "^[0-9A-Fa-f:.]+(/[0-9]+)?$").Like("10.0.0.0/8")
+	return document.Type[netip.Prefix]{Form: form, Read: func(into *netip.Prefix, n *document.Node) {
+		text := n.Text()
+		if n.Kind() != document.Scalar {
+			return
+		}
+		network, err := netip.ParsePrefix(text)
+		if address, single := netip.ParseAddr(text); single == nil && address.Zone() == "" {
+			network, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		switch {
+		case err != nil:
+			n.Errorf("not a network: %q", text).Suggest("the proxies' own addresses, for example 10.0.0.0/8 or 192.0.2.7")
+		case network.Bits() == 0:
+			n.Errorf("everybody would be believed about where they come from").Suggest("the proxies' own addresses, for example 10.0.0.0/8 or 192.0.2.7")
+		case network != network.Masked():
+			n.Errorf("%s is an address within a network", text).Suggest("write %s for the network, or %s for the one address", network.Masked(), network.Addr())
+		case network.Addr().Is4In6():
+			n.Errorf("an IPv4 address in the form of IPv6").Suggest("write it as IPv4")
+		default:
+			*into = network
+		}
+	}}
 }
 
 func corsKeys() []document.Key[Listen] {
@@ -298,6 +342,7 @@ func tenantKeys() []document.Key[tenant] {
 			}
 		}},
 		document.Of("providers", "when given, only these sources", someOf(nameOf("a source")), func(t *tenant) *[]*document.Node { return &t.providers }),
+		document.Of("rate", "how many people its callers may ask for together; as many at once", adapters.RateType(), func(t *tenant) *adapters.Rate { return &t.rate }).Or("none"),
 	}
 }
 
@@ -476,7 +521,7 @@ func connectKeys() []document.Key[connectEntry] {
 		}},
 		document.Of("insecure", "true: plaintext also beyond this machine", document.Switch(), func(c *connectEntry) *bool { return &c.insecure }).Or("false"),
 		{Name: "plaintext", About: "true: no TLS on the way; only to loopback", Default: "false", Form: document.Switch().Form, Read: func(c *connectEntry, n *document.Node) {
-			if c.Plaintext = n.Bool(); c.Plaintext && !c.insecure && c.Address != "" && !loopback(c.Address) {
+			if c.Plaintext = n.Bool(); c.Plaintext && !c.insecure && c.Address != "" && !Loopback(c.Address) {
 				n.Errorf("credentials and personal data would leave this machine unencrypted").
 					Suggest("use an address on loopback, TLS, or say insecure: true aloud")
 			}
@@ -492,8 +537,8 @@ func hostPattern(n *document.Node) string {
 	return text
 }
 
-// loopback tells whether an address to dial or to listen on is this machine alone.
-func loopback(address string) bool {
+// Loopback tells whether an address to dial or to listen on is this machine alone.
+func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

@@ -91,7 +91,7 @@ func TestCallersOfAFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := load(t, dir)
 		for _, note := range file.Notes {
-			if strings.Contains(note, "callers") {
+			if strings.Contains(note, "no `callers`") {
 				t.Errorf("a note: %s", note)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"muster/adapters"
 	"muster/adapters/catalog"
@@ -17,6 +18,7 @@ import (
 	"muster/config/document"
 	"muster/gateway"
 	"muster/gateway/httpapi/bearer"
+	"muster/gateway/httpapi/edge"
 	"muster/gateway/links"
 	"muster/normalize"
 )
@@ -26,6 +28,9 @@ type File struct {
 	Static Static
 	// Notes are what an operator should know of the file at start.
 	Notes []string
+	// Identity is the listeners' certificate; nil where they have none, or where it is
+	// not on this machine.
+	Identity *edge.Identity
 
 	root    *document.Node
 	files   *files
@@ -151,17 +156,51 @@ func (f *File) checkListen(n *document.Node) {
 		{"address", f.Static.Listen.Address, usual.Address},
 		{"admin", f.Static.Listen.Admin, usual.Admin},
 	} {
-		if at := n.Field(l.key); at != nil && f.root.Field("callers") == nil && l.address != "" && !loopback(l.address) {
+		if at := n.Field(l.key); at != nil && f.root.Field("callers") == nil && l.address != "" && !Loopback(l.address) {
 			at.Errorf("without `callers` everybody who reaches %s may ask for everybody", l.address).Suggest("listen on loopback, for example %q", l.usual)
 		}
 	}
 	if at := n.Field("admin"); at != nil && f.Static.Listen.Admin == f.Static.Listen.Address && !strings.HasSuffix(f.Static.Listen.Admin, ":0") {
 		at.Errorf("both listeners have the address %s", f.Static.Listen.Admin).Suggest("give the admin listener a port of its own, for example %q", usual.Admin)
 	}
+	f.readIdentity(n.Field("tls"))
 	if f.root.Field("callers") != nil {
+		if l := f.Static.Listen; l.Address != "" && !Loopback(l.Address) && l.TLS == (edge.Files{}) && l.TrustedProxies == nil {
+			f.Notes = append(f.Notes, "`listen.address` is reached from beyond this machine without TLS: what callers send and are told can be read on the way, unless a proxy in front encrypts it (`listen.trusted_proxies`)")
+		}
 		return
 	}
 	f.Notes = append(f.Notes, "no `callers` are configured: whoever reaches the listeners may look up everybody; they are held to loopback")
+}
+
+// readIdentity reads the listeners' certificate. On another machine than the gateway's
+// it may be missing.
+func (f *File) readIdentity(n *document.Node) {
+	files := f.Static.Listen.TLS
+	if files.Cert == "" || files.Key == "" {
+		return
+	}
+	identity, err := edge.Load(files, document.ReadFile)
+	if wrong := (*edge.FileError)(nil); errors.As(err, &wrong) {
+		at := n.Field(wrong.Key)
+		if wrong.Missing && f.secrets.elsewhere != nil {
+			*f.secrets.elsewhere = append(*f.secrets.elsewhere, "the file "+at.Text()+": "+wrong.Reason)
+			return
+		}
+		problem := at.Errorf("%s: %s", at.Text(), wrong.Reason)
+		if wrong.Resolution != "" {
+			problem.Suggest("%s", wrong.Resolution)
+		}
+		return
+	}
+	f.Identity = identity
+	const day = "2006-01-02 15:04 MST"
+	switch from, until := identity.Validity(); {
+	case time.Now().After(until):
+		f.Notes = append(f.Notes, fmt.Sprintf("the certificate at %s has expired on %s: clients refuse it", n.Field("cert").Position(), until.UTC().Format(day)))
+	case time.Now().Before(from):
+		f.Notes = append(f.Notes, fmt.Sprintf("the certificate at %s begins to hold on %s: until then clients refuse it", n.Field("cert").Position(), from.UTC().Format(day)))
+	}
 }
 
 // noteCallers tells of sources that are asked as whoever asks, where nobody is
@@ -404,7 +443,7 @@ func (f *File) bindTenants() {
 }
 
 func (f *File) bindTenant(t *tenant) *gateway.Tenant {
-	bound := &gateway.Tenant{Name: t.name.Text(), IDs: map[string]string{}}
+	bound := &gateway.Tenant{Name: t.name.Text(), IDs: map[string]string{}, Rate: t.rate}
 	known := f.tenantValueNames()
 	for _, field := range t.ids {
 		if f.certain() {

@@ -70,7 +70,7 @@ func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)
 // listeners: they stay what they are until a restart, whatever the file says of them.
 func (f *File) opens(running Listen) error {
 	for _, address := range []string{running.Address, running.Admin} {
-		if f.dynamic.callers == nil && !loopback(address) {
+		if f.dynamic.callers == nil && !Loopback(address) {
 			return fmt.Errorf("%s: without `callers` everybody who reaches %s may ask for everybody, and it is listened there until a restart", f.root.File(), address)
 		}
 	}

@@ -16,6 +16,7 @@ type Caller struct {
 	Claims  map[string]any    // all that the token says, as JSON has it; for policies
 	Tenants []string          // that they may ask for; EveryTenant alone for all
 	Self    map[string]string // what they are called themselves, by kind of identifier; for /v1/me
+	Rate    adapters.Rate     // of people that they may ask for; zero for any
 }
 
 // EveryTenant among a caller's Tenants grants all that are configured. Only an

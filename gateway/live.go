@@ -33,6 +33,7 @@ type Tenant struct {
 	IDs               map[string]string // {tenant.NAME} in definitions
 	DefaultIdentifier string            // the kind of a {user} that names none
 	Providers         []string          // when given, only these sources
+	Rate              adapters.Rate     // of people that its callers may ask for together; zero for any
 }
 
 // Source is one upstream as the gateway sees it.

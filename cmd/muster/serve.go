@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +19,7 @@ import (
 	"muster/config"
 	"muster/gateway"
 	"muster/gateway/httpapi"
+	"muster/gateway/httpapi/edge"
 )
 
 func serveCommand() *cobra.Command {
@@ -74,11 +77,12 @@ type server struct {
 	Address, Admin string // where it really listens
 
 	ready         *httpapi.Readiness
-	public, admin *http.Server
+	public, admin *edge.Server
 	gateway       *gateway.Gateway
 	telemetry     *telemetry
 	reloading     *reloading
 	failed        chan error
+	unwatch       func() // ends what follows the certificate
 }
 
 // startServer makes a gateway of a file and listens. The context bounds the
@@ -119,25 +123,28 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 		engine.Close()
 		return nil, err
 	}
-	s.public = httpServer(httpapi.New(engine, httpapi.Options{
-		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: file.Static.Listen.Origins, Ready: s.ready,
-		Callers: callers.door,
-	}))
-	s.admin = httpServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Config: s.reloading.show, Log: log}))
-	// Profiles of a minute and more are asked for on the admin listener.
-	s.admin.WriteTimeout = 0
+	listening := file.Static.Listen
+	s.public = edge.NewServer(httpapi.New(engine, httpapi.Options{
+		TracerProvider: sdk.traces, MeterProvider: sdk.meters, Log: log, Origins: listening.Origins, Ready: s.ready,
+		Callers: callers.door, TrustedProxies: listening.TrustedProxies,
+	}), edge.DefaultLimits(), secured(file.Identity, true, false), log)
+	adminLimits := edge.DefaultLimits()
+	adminLimits.Response = 0 // profiles of a minute and more are asked for there
+	s.admin = edge.NewServer(httpapi.Admin(httpapi.AdminOptions{Ready: s.ready, Metrics: sdk.metrics, Config: s.reloading.show, Log: log}),
+		adminLimits, secured(file.Identity, !config.Loopback(listening.Admin), true), log)
 
-	publicListener, err := listen(ctx, file.Static.Listen.Address)
+	publicListener, err := listen(ctx, listening.Address)
 	if err != nil {
 		engine.Close()
 		return nil, err
 	}
-	adminListener, err := listen(ctx, file.Static.Listen.Admin)
+	adminListener, err := listen(ctx, listening.Admin)
 	if err != nil {
 		engine.Close()
 		return nil, errors.Join(err, publicListener.Close())
 	}
 	s.Address, s.Admin = publicListener.Addr().String(), adminListener.Addr().String()
+	s.unwatch = s.followIdentity(ctx, file.Identity, log)
 	s.serve(s.public, publicListener)
 	s.serve(s.admin, adminListener)
 	s.ready.Set(true)
@@ -154,7 +161,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-func (s *server) serve(h *http.Server, l net.Listener) {
+func (s *server) serve(h *edge.Server, l net.Listener) {
 	go func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("the listener on %s failed: %w", l.Addr(), err)
@@ -162,17 +169,37 @@ func (s *server) serve(h *http.Server, l net.Listener) {
 	}()
 }
 
-// httpServer has the limits of a server that faces the Internet: a client that
-// is slow to ask, or slow to read, holds a connection and nothing else.
-func httpServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10, // the front door answers 431 from 16 KiB on
+// secured is how a listener shows who it is; nil for plaintext. Insist turns away who
+// shows nothing of themselves, where somebody vouches for clients.
+func secured(identity *edge.Identity, wanted, insist bool) *tls.Config {
+	if identity == nil || !wanted {
+		return nil
 	}
+	return identity.Config(insist)
+}
+
+// followIdentity puts a new certificate in force when its files change, until the
+// function it returns is called.
+func (s *server) followIdentity(ctx context.Context, identity *edge.Identity, log *slog.Logger) (stop func()) {
+	if identity == nil {
+		return func() {}
+	}
+	const latest = "certificate is the latest"
+	s.ready.Tell(latest, true)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // as long as requests in flight
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		identity.Watch(ctx, time.Second, func(err error) {
+			s.ready.Tell(latest, err == nil)
+			if err != nil {
+				log.ErrorContext(ctx, "the certificate has changed and is refused; the one before stays in force", "error", err.Error())
+				return
+			}
+			_, until := identity.Validity()
+			log.InfoContext(ctx, "the certificate has changed and is in force", "until", until)
+		})
+	})
+	return func() { cancel(); watching.Wait() }
 }
 
 // Wait returns when the context ends, or with an error when a listener fails.
@@ -197,6 +224,7 @@ func (s *server) Shutdown(ctx context.Context, drain time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxShutdown)
 	defer cancel()
 	err := errors.Join(s.public.Shutdown(ctx), s.admin.Shutdown(ctx))
+	s.unwatch()
 	s.gateway.Close()
 	err = errors.Join(err, s.reloading.close())
 	return errors.Join(err, s.telemetry.Shutdown(ctx))

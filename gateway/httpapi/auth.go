@@ -44,8 +44,11 @@ func (d *door) admitted(c *gin.Context) {
 	}
 	token, challenge, refused := credential(c.Request)
 	if refused == nil {
-		caller, refusal := verifier.Verify(c.Request.Context(), token)
+		caller, refusal, after := d.verify(c.Request, verifier, token)
 		switch {
+		case after > 0:
+			tooOften(c, after, "Too many tokens that are not believed have come from this address.")
+			return
 		case refusal == nil:
 			c.Set(callerKey, caller)
 			return
@@ -62,6 +65,25 @@ func (d *door) admitted(c *gin.Context) {
 	}
 	c.Header("WWW-Authenticate", challenge)
 	refuse(c, refused)
+}
+
+// verify tells who has come, or why the token is not believed; or after what time it
+// will be looked at, where too many others from there were not.
+func (d *door) verify(r *http.Request, verifier *bearer.Verifier, token string) (*gateway.Caller, *bearer.Refusal, time.Duration) {
+	if caller := verifier.Remembered(r.Context(), token); caller != nil {
+		return caller, nil, 0
+	}
+	from := d.stranger(r)
+	if from != "" {
+		if at := d.limits.strangers.take(from, strangers(), 0); at.left == 0 {
+			return nil, nil, strangers().Per / time.Duration(strangers().Calls)
+		}
+	}
+	caller, refusal := verifier.Verify(r.Context(), token)
+	if refusal != nil && !refusal.Unready && from != "" {
+		d.limits.strangers.take(from, strangers(), 1)
+	}
+	return caller, refusal, 0
 }
 
 func unauthorized(reason, resolution string) *gateway.RequestError {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/adapters"
 	"muster/gateway"
 	"muster/gateway/httpapi"
 	"muster/gateway/httpapi/bearer"
@@ -69,8 +70,14 @@ func at(t testing.TB, text string) *normalize.Path {
 // callers believe the issuer; its keys are known when that is wanted.
 func (i issuing) callers(t testing.TB, known bool, tenants ...string) *httpapi.Callers {
 	t.Helper()
+	return i.callersAt(t, adapters.Rate{}, known, tenants...)
+}
+
+// callersAt may ask for so many people in a time.
+func (i issuing) callersAt(t testing.TB, rate adapters.Rate, known bool, tenants ...string) *httpapi.Callers {
+	t.Helper()
 	v, err := bearer.New(bearer.Options{Transport: i, Issuers: []bearer.Issuer{{
-		Name: login, Audiences: []string{"muster"}, Types: []string{"at+jwt"}, Leeway: 30 * time.Second, Tenants: tenants,
+		Name: login, Audiences: []string{"muster"}, Types: []string{"at+jwt"}, Leeway: 30 * time.Second, Tenants: tenants, Rate: rate,
 		Claims: bearer.Claims{Subject: at(t, "sub"), Tenant: at(t, "org"), Scopes: at(t, "scope"), User: map[string]*normalize.Path{"email": at(t, "email"), "oid": at(t, "sub")}},
 	}}})
 	if err != nil {

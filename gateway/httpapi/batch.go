@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,15 +17,7 @@ import (
 	"muster/gateway"
 )
 
-const (
-	maxBody = 64 << 10
-
-	// sending is the time for what comes before and after a batch on the wire; the
-	// server's own limit knows of no batches.
-	sending = 30 * time.Second
-
-	likeThis = `For example {"users": [{"email": "jane@acme.example"}], "fields": ["emails"]}.`
-)
+const likeThis = `For example {"users": [{"email": "jane@acme.example"}], "fields": ["emails"]}.`
 
 // lookups serves several people at once.
 func (d *door) lookups(c *gin.Context) {
@@ -48,7 +39,6 @@ func (d *door) lookups(c *gin.Context) {
 		refuse(c, p.refused)
 		return
 	}
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(live.BatchTime() + sending)) // where there is no deadline, none is set
 	body, refused := readBody(c)
 	if refused != nil {
 		refuse(c, refused)
@@ -59,6 +49,10 @@ func (d *door) lookups(c *gin.Context) {
 		refuse(c, refused)
 		return
 	}
+	if !d.spend(c, q.Tenant, len(asked.users)-1) { // one has been metered
+		return
+	}
+	allow(c, live.BatchTime())
 	q.Fields, q.Sources = asked.fields, asked.sources
 	preferred := prefer(c, &q)
 	results, err := d.engine.Lookups(c.Request.Context(), q, asked.ids())
@@ -136,10 +130,8 @@ func readBody(c *gin.Context) ([]byte, *gateway.RequestError) {
 		return nil, unsupported("The body is not said to be application/json.", "Send Content-Type: application/json, and the body in UTF-8.")
 	case coded:
 		return nil, unsupported("The body has a content coding.", "Send it without Content-Encoding.")
-	case r.ContentLength > maxBody:
-		return nil, tooLarge()
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, r.Body, maxBody))
+	body, err := io.ReadAll(r.Body)
 	switch tooLong := (*http.MaxBytesError)(nil); {
 	case errors.As(err, &tooLong):
 		return nil, tooLarge()
@@ -151,13 +143,6 @@ func readBody(c *gin.Context) ([]byte, *gateway.RequestError) {
 
 func unsupported(reason, resolution string) *gateway.RequestError {
 	return &gateway.RequestError{Status: http.StatusUnsupportedMediaType, Title: "Unsupported media type.", Reason: reason, Resolution: resolution}
-}
-
-func tooLarge() *gateway.RequestError {
-	return &gateway.RequestError{
-		Status: http.StatusRequestEntityTooLarge, Title: "Body too large.",
-		Reason: "The body has more than 64 KiB.", Resolution: "Ask for fewer users at once.",
-	}
 }
 
 func unreadable(resolution, reason string, args ...any) *gateway.RequestError {

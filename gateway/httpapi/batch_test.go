@@ -126,7 +126,7 @@ func TestBatchRefusedAsAWhole(t *testing.T) {
 		{"no type", one, []string{"Content-Type", ""}, 415, "The body is not said to be application/json.", "Send Content-Type: application/json, and the body in UTF-8."},
 		{"Latin 1", one, []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415, "The body is not said to be application/json.", "Send Content-Type: application/json, and the body in UTF-8."},
 		{"compressed", one, []string{"Content-Encoding", "gzip"}, 415, "The body has a content coding.", "Send it without Content-Encoding."},
-		{"large", one + strings.Repeat(" ", 64<<10), nil, 413, "The body has more than 64 KiB.", "Ask for fewer users at once."},
+		{"large", one + strings.Repeat(" ", 64<<10), nil, 413, "The body has more than 64 KiB.", "Ask for fewer people at once."},
 	}
 	for _, test := range tests {
 		w := post(t, h, lookupsOfAcme, test.content, test.header...)

@@ -11,7 +11,7 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, OPTIONS"
 	corsSent    = "Accept, Authorization, Cache-Control, Content-Type, If-None-Match, Prefer, traceparent, tracestate"
-	corsRead    = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, Preference-Applied, WWW-Authenticate"
+	corsRead    = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied, WWW-Authenticate"
 )
 
 // cors lets the pages of these origins, and no others, read what the gateway

@@ -14,7 +14,7 @@ func TestCORS(t *testing.T) {
 	const portal = "https://portal.example"
 	configured := []string{portal, "http://localhost:3000", "null", "*", ""}
 	const methods, sent = "GET, HEAD, POST, OPTIONS", "Accept, Authorization, Cache-Control, Content-Type, If-None-Match, Prefer, traceparent, tracestate"
-	const read = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, Preference-Applied, WWW-Authenticate"
+	const read = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied, WWW-Authenticate"
 	tests := []struct {
 		name    string
 		origins []string

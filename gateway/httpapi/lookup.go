@@ -33,6 +33,7 @@ func (d *door) lookup(c *gin.Context) {
 func (d *door) answer(c *gin.Context, q gateway.Query) {
 	preferred := prefer(c, &q)
 	q.OperationID, q.Caller = operationOf(c), callerOf(c)
+	allow(c, d.engine.Live().Budget)
 	answer, err := d.engine.Lookup(c.Request.Context(), q)
 	if err != nil {
 		d.fail(c, err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -285,6 +286,8 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 	i := newIssuing()
 	known, unknown := newDoor(e, httpapi.Options{Callers: i.callers(t, true)}), newDoor(e, httpapi.Options{Callers: i.callers(t, false)})
 	authorization := "Bearer " + i.token(t, nil)
+	limited := newDoor(e, httpapi.Options{Callers: i.callersAt(t, adapters.Rate{Calls: 1, Per: time.Hour}, true)})
+	do(t, limited, http.MethodGet, "/v1/providers", "Authorization", authorization)
 	for _, test := range slices.Clone(tests) {
 		if rest, ok := strings.CutPrefix(test.target, jane); ok {
 			test.path, test.target, test.header = me, "/v1/me"+rest, append(slices.Clone(test.header), "Authorization", authorization)
@@ -299,6 +302,7 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 			row{path, target + "?access_token=x", gateway.Answer{}, nil, 401, []string{"Authorization", "Bearer x"}},
 			row{path, foreign, gateway.Answer{}, nil, 403, []string{"Authorization", authorization}},
 			row{path, target, gateway.Answer{}, nil, 503, []string{"Authorization", authorization, "X-Unknown", "1"}},
+			row{path, target, gateway.Answer{}, nil, 429, []string{"Authorization", authorization, "X-Limited", "1"}},
 		)
 	}
 	produced := map[string]bool{}
@@ -307,6 +311,8 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 		switch {
 		case slices.Contains(test.header, "X-Unknown"):
 			h = unknown
+		case slices.Contains(test.header, "X-Limited"):
+			h = limited
 		case slices.Contains(test.header, "Authorization"):
 			h = known
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/metric"
@@ -36,6 +37,7 @@ type Options struct {
 	Origins        []string // of pages that may call from a browser, as browsers write them: https://portal.example
 	Ready          *Readiness
 	Callers        *Callers
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 }
 
 // door is what the handlers of the public listener share.
@@ -44,6 +46,8 @@ type door struct {
 	log     *slog.Logger
 	ready   *Readiness
 	callers *Callers
+	proxies proxies
+	limits  limits
 }
 
 // New makes the handler of the public listener. It panics when the document or
@@ -64,9 +68,9 @@ func New(engine Engine, o Options) http.Handler {
 	if o.Callers == nil {
 		o.Callers = new(Callers)
 	}
-	d := &door{engine: engine, log: o.Log, ready: o.Ready, callers: o.Callers}
+	d := &door{engine: engine, log: o.Log, ready: o.Ready, callers: o.Callers, proxies: o.TrustedProxies, limits: newLimits()}
 	router := newRouter()
-	router.Use(traced(o.TracerProvider, o.MeterProvider), identified, d.logged, d.recovered, bounded, cors(o.Origins))
+	router.Use(traced(o.TracerProvider, o.MeterProvider), identified, d.logged, d.recovered, d.hardened, bounded, cors(o.Origins))
 	d.routes(router)
 	return router
 }
@@ -78,11 +82,11 @@ func (d *door) routes(router *gin.Engine) {
 		router.GET(path, handlers...)
 		router.HEAD(path, handlers...)
 	}
-	get("/v1/tenants/:tenant/users/:user", d.admitted, acceptable, d.lookup)
-	get("/v1/tenants/:tenant/users/", d.admitted, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
-	router.POST("/v1/tenants/:tenant/lookups", d.admitted, acceptable, d.lookups)
-	get("/v1/me", d.admitted, acceptable, d.me)
-	get("/v1/providers", d.admitted, acceptable, d.providers)
+	get("/v1/tenants/:tenant/users/:user", d.admitted, d.metered, acceptable, d.lookup)
+	get("/v1/tenants/:tenant/users/", d.admitted, d.metered, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
+	router.POST("/v1/tenants/:tenant/lookups", d.admitted, d.metered, acceptable, d.lookups)
+	get("/v1/me", d.admitted, d.metered, acceptable, d.me)
+	get("/v1/providers", d.admitted, d.metered, acceptable, d.providers)
 
 	get("/openapi.yaml", serveFile(specification()))
 	get("/docs", serveFile(documentation()))
@@ -111,6 +115,11 @@ func newRouter() *gin.Engine {
 }
 
 func noRoute(c *gin.Context) {
+	if c.Request.Method == http.MethodConnect { // to a host, which is no path
+		c.Writer.Header().Set("Allow", "GET, HEAD")
+		noMethod(c)
+		return
+	}
 	refuse(c, &gateway.RequestError{
 		Status: http.StatusNotFound, Title: "Not found.",
 		Reason: "Nothing is served at this path.", Resolution: "/docs and /openapi.yaml tell what is.",

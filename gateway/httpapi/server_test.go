@@ -114,7 +114,10 @@ func TestOverTheWire(t *testing.T) {
 		{"GET /healthz#/v1/tenants/acme/users/a" + rest, 404, "Nothing is served at this path."},
 		{"GET /v1/tenants/acme/users/%zz" + rest, 400, ""}, // net/http's own answer
 		{"OPTIONS *" + rest, 200, ""}, // likewise
-		{"CONNECT x:1" + rest, 404, "Nothing is served at this path."},
+		{"CONNECT x:1" + rest, 405, "This path does not know the method."},
+		{"BREW /v1/providers" + rest, 405, "This path does not know the method."},
+		{"GET /v1/providers HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "one comes in chunks"},
+		{"POST /v1/providers HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 65537\r\n\r\n", 413, "The body has more than 64 KiB."},
 		{"TRACE /v1/providers" + rest, 405, "This path does not know the method."},
 		{"GET /" + strings.Repeat("a", 9<<10) + rest, 414, "The address has more than 8 KiB."},
 		{"GET /v1/providers HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + strings.Repeat("a", 17<<10) + "\r\n\r\n", 431, "The header fields have more than 16 KiB together."},

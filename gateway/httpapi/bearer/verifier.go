@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"muster/adapters"
 	"muster/cache"
 	"muster/gateway"
 	"muster/normalize"
@@ -25,6 +26,7 @@ type Issuer struct {
 	Claims    Claims
 	Require   normalize.Condition // of the token's claims
 	Tenants   []string            // that its callers may ask for, gateway.EveryTenant for all; nil for the one that the token names
+	Rate      adapters.Rate       // of people that each of its callers may ask for; zero for any
 }
 
 // Options are what a Verifier needs.
@@ -132,19 +134,32 @@ func (v *Verifier) Known() []bool {
 	return known
 }
 
+// Remembered tells who has come with a token that was believed before, and still is; nil
+// where that is not known. It costs next to nothing.
+func (v *Verifier) Remembered(ctx context.Context, token string) *gateway.Caller {
+	if len(token) > MaxToken { // before anything is done with it, hashing included
+		return nil
+	}
+	hit, err := v.believed.Get(ctx, rememberedAs(token), cache.Want{OnlyIfCached: true}, nil)
+	if err != nil || !hit.Value.holds(time.Now()) {
+		return nil
+	}
+	return hit.Value.caller
+}
+
+func rememberedAs(token string) cache.Key {
+	sum := sha256.Sum256([]byte(token))
+	return cache.NewKey(string(sum[:]))
+}
+
 // Verify tells who has come with a token, which the caller must not change; or why it
 // is not believed. It waits for an issuer's keys where they may have changed, for
 // three seconds at most.
 func (v *Verifier) Verify(ctx context.Context, token string) (*gateway.Caller, *Refusal) {
-	if len(token) > MaxToken { // before anything is done with it, hashing included
-		_, refusal := parse(token, time.Time{})
-		return nil, refusal
+	if caller := v.Remembered(ctx, token); caller != nil {
+		return caller, nil
 	}
-	sum := sha256.Sum256([]byte(token))
-	name, now := cache.NewKey(string(sum[:])), time.Now()
-	if hit, err := v.believed.Get(ctx, name, cache.Want{OnlyIfCached: true}, nil); err == nil && hit.Value.holds(now) {
-		return hit.Value.caller, nil
-	}
+	now := time.Now()
 	c, refusal := parse(token, now)
 	if refusal != nil {
 		return nil, refusal
@@ -156,7 +171,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*gateway.Caller, *
 	}
 	caller := c.caller()
 	ends := caller.Expires.Add(c.issuer.Leeway)
-	v.believed.Put(name, verdict{caller, c.issuer, c.set, ends, 4 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
+	v.believed.Put(rememberedAs(token), verdict{caller, c.issuer, c.set, ends, 4 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
 	return caller, nil
 }
 

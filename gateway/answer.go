@@ -225,7 +225,9 @@ func (a *Answer) fill(l *Live, q Query, asked asked, parts []normalize.Part, slo
 	incomplete := l.Rules.IncompleteFields(provenance, lacking)
 	if asked.fields != nil {
 		profile = asked.fields.Keep(profile)
-		provenance = asked.fields.KeepProvenance(provenance)
+		if q.Provenance {
+			provenance = asked.fields.KeepProvenance(provenance)
+		}
 		incomplete = slices.DeleteFunc(incomplete, func(member string) bool { return !asked.fields.Needs(member) })
 	}
 	a.Data, a.IncompleteFields = &profile, append([]string{}, incomplete...)

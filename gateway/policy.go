@@ -187,11 +187,12 @@ func (a *asked) see(c *chain, slots []slot) ([]slot, bool) {
 	if len(a.rights.about) > 0 {
 		wanted = *begin(c.live, *a, c.before())
 	}
+	rest := normalize.Everything().Minus(view.all.shows)
 	found := false
 	seen := slices.Clone(slots)
 	for i := range seen {
 		found = found || seen[i].has()
-		seen[i].veil(view.of[i], view.all, wanted.steps[i].skip == Skipped)
+		seen[i].veil(view.of[i], view.all, rest, wanted.steps[i].skip == Skipped)
 	}
 	a.known = found && a.id != "" && fields.Needs("id")
 	a.nameless = !view.all.shows.Needs("identifiers")
@@ -254,7 +255,7 @@ func (r *rights) view(c *chain, slots []slot) view {
 
 // veil takes out of a slot what the caller does not see of it. Of a source whose members
 // are hidden nothing is told but its name: that it knows the person is told by all else.
-func (s *slot) veil(sees, all glimpse, left bool) {
+func (s *slot) veil(sees, all glimpse, rest normalize.Selection, left bool) {
 	hidden := !s.source.gives(sees.shows)
 	if left || hidden {
 		*s = slot{step: &step{source: s.source, state: settled, skip: Skipped}, outcome: Skipped, hidden: hidden}
@@ -263,8 +264,9 @@ func (s *slot) veil(sees, all glimpse, left bool) {
 	s.nameless = !sees.shows.Needs("identifiers")
 	if sees.hold < all.hold {
 		s.yield(all.shows.Minus(sees.shows))
+		rest = normalize.Everything().Minus(sees.shows)
 	}
-	if !s.source.gives(normalize.Everything().Minus(sees.shows)) {
+	if !s.source.gives(rest) {
 		return
 	}
 	// The source's own words may be about what is hidden.
@@ -390,7 +392,7 @@ func (c *chain) proved(slots []slot, groups []int, group int) map[string][]strin
 	var all []claim
 	record := false
 	for i := range slots {
-		if s := &slots[i]; groups[i] == group && s.has() && s.trust >= Verified {
+		if s := &slots[i]; groups[i] == group && s.has() {
 			record = true
 			all = append(all, s.evidence()...)
 		}

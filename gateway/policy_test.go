@@ -677,3 +677,31 @@ func TestExplainedIdentifiers(t *testing.T) {
 		expect(t, test.scopes, got, test.want)
 	}
 }
+
+// BenchmarkPolicies asks for somebody whom the cache knows, without policies, with some
+// about the caller, and with one about the person.
+func BenchmarkPolicies(b *testing.B) {
+	sources := []*gateway.Source{
+		source("a", record(named("Jane"), "oid:jane-subject"), gives("username", "displayName", "oid")),
+		source("b", says(normalize.Profile{Title: "Dr"}), gives("oid", "title", "")),
+	}
+	basic := []gateway.Policy{shows(b, "basic", "displayName", "emails.value"), shows(b, "roles", "roles"), shows(b, "full", "*"), where(b, "'hr' in caller.claims.groups", shows(b, "", "title"))}
+	for _, test := range []struct {
+		name     string
+		policies []gateway.Policy
+	}{{"none", nil}, {"caller", basic}, {"person", append(slices.Clone(basic), where(b, "caller.subject == target.id.oid", shows(b, "", "*")))}} {
+		b.Run(test.name, func(b *testing.B) {
+			l := live(sources...)
+			if test.policies != nil {
+				policed(l, test.policies...)
+			}
+			g := open(b, l)
+			q := jane(gateway.Query{Caller: scoped("full")})
+			ask(b, g, q)
+			b.ReportAllocs()
+			for b.Loop() {
+				ask(b, g, q)
+			}
+		})
+	}
+}

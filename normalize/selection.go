@@ -69,10 +69,28 @@ func Everything() Selection { return newSelection(choice{mark: chosen}) }
 func Members() []string { return jsonNames(profileType()) }
 
 // Union selects what either selects.
-func (s Selection) Union(other Selection) Selection { return s.combine(other, either) }
+func (s Selection) Union(other Selection) Selection {
+	switch {
+	case s.everything(), other.Empty():
+		return s
+	case other.everything(), s.Empty():
+		return other
+	}
+	return s.combine(other, either)
+}
 
 // Intersect selects what both select.
-func (s Selection) Intersect(other Selection) Selection { return s.combine(other, both) }
+func (s Selection) Intersect(other Selection) Selection {
+	switch {
+	case other.everything():
+		return s
+	case s.everything():
+		return other
+	}
+	return s.combine(other, both)
+}
+
+func (s Selection) everything() bool { return s.root.uniform() && s.root.mark == chosen }
 
 // Minus selects what s selects and other does not.
 func (s Selection) Minus(other Selection) Selection { return s.combine(other, without) }
@@ -96,6 +114,9 @@ func (s Selection) Drop(p Profile) Profile { return Everything().Minus(s).Keep(p
 // KeepProvenance is a copy with only what is selected of every claim. Claims
 // and members of which nothing is left are gone.
 func (s Selection) KeepProvenance(p Provenance) Provenance {
+	if s.everything() {
+		return p
+	}
 	kept := make(Provenance, len(p))
 	for i, member := range Members() {
 		d := s.root.field(i).keepDecision(p[member], member == memberAttributes)

@@ -106,6 +106,7 @@ func TestTheBudgetOutlastsTheServer(t *testing.T) {
 	e := &engine{live: l, answer: complete(), lookup: func(ctx context.Context) {
 		select {
 		case <-ctx.Done():
+			t.Error("the lookup was given up")
 		case <-time.After(700 * time.Millisecond):
 		}
 	}}

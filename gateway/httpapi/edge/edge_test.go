@@ -368,7 +368,7 @@ func TestFilesThatAreWrong(t *testing.T) {
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	limits := edge.DefaultLimits()
-	limits.Header, limits.Request, limits.Response, limits.Idle = 300*time.Millisecond, 600*time.Millisecond, 900*time.Millisecond, 400*time.Millisecond
+	limits.Header, limits.Request, limits.Response, limits.Idle = 300*time.Millisecond, 4*time.Second, 900*time.Millisecond, 400*time.Millisecond
 	var log lockedBuffer
 	address := run(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -417,8 +417,11 @@ func TestSlowClients(t *testing.T) {
 			if !test.reads {
 				time.Sleep(test.within + 500*time.Millisecond)
 			}
-			_, err := io.Copy(io.Discard, conn)
+			came, err := io.Copy(io.Discard, conn)
 			close(done)
+			if came >= 1<<26 {
+				t.Errorf("%s: it was all sent", name)
+			}
 			if took := time.Since(begin); took > test.within+3*time.Second || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: cut after %v (%v), want %v", name, took, err, test.within)
 			}

@@ -75,11 +75,11 @@ func (i *Identity) Validity() (from, until time.Time) {
 func (i *Identity) Config(insist bool) *tls.Config {
 	config := base()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if m := i.now.Load(); insist {
+		m := i.now.Load()
+		if insist {
 			return m.insistent, nil
-		} else {
-			return m.asking, nil
 		}
+		return m.asking, nil
 	}
 	return config
 }

@@ -29,11 +29,16 @@ type Gateway struct {
 	cache *cache.Cache[kept]
 	links *cache.Cache[group] // that were learned
 	tel   *telemetry
+
+	purges *purges
 }
 
 // New makes a gateway that answers by the configuration.
 func New(live *Live, o Options) (*Gateway, error) {
-	const linksShare = 8 // of the memory
+	const (
+		linksShare = 8       // of the memory
+		purgesKept = 1 << 15 // twice, of some 50 bytes each
+	)
 	records, err := cache.New(cache.Options[kept]{
 		MaxBytes: o.CacheBytes - o.CacheBytes/linksShare,
 		Cost:     cost,
@@ -48,7 +53,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, links: links}
+	g := &Gateway{cache: records, links: links, purges: newPurges(purgesKept)}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
@@ -80,6 +85,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	if refused != nil {
 		return Answer{}, refused
 	}
+	asked.begun = time.Now()
 	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
@@ -95,24 +101,28 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 			Resolution: "Check the form of the value after " + asked.kind + ":.",
 		}
 	}
-	slots := g.run(ctx, live, chain, q.Want)
-	if chain.outdated() { // what was learned is not so any more: find it out anew, from what the sources say
+	want := q.Want
+	want.Since = g.purges.sinceOf(asked.tenant.Name, namesOf(chain.claims))
+	slots := g.run(ctx, live, chain, want)
+	if chain.outdated() || g.purged(chain, slots) { // what was learned is not so any more: find it out anew, from what the sources say
+		want.Since = later(want.Since, g.purges.sinceOf(asked.tenant.Name, namesOf(chain.claims)))
 		g.forget(chain)
 		chain = plan(live, asked, person.known)
-		slots = g.run(ctx, live, chain, q.Want)
+		slots = g.run(ctx, live, chain, want)
 	}
+	g.spread(chain, slots)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
 	if chain.id == "" {
-		chain.id = g.idOf(ctx, live, asked.tenant, slots)
+		chain.id = g.idOf(ctx, chain, slots)
 	}
 	var explanation *Explanation
 	if q.Explain {
 		explanation = chain.explain(slots, asked.fields)
 	}
 	asked.id = chain.identity(slots)
-	g.learn(chain, slots, asked.id)
+	g.learn(ctx, chain, slots, asked.id)
 	slots = append(slots, person.slots()...)
 	answer := assemble(live, q, asked, parts(slots, person.links), slots, time.Now().UTC())
 	answer.Explain = explanation
@@ -129,9 +139,12 @@ func (g *Gateway) remembering(ctx context.Context, l *Live, a asked, known []cla
 	if want.NoCache {
 		return plan(l, a, known)
 	}
-	learned, id := g.recall(ctx, l, a)
+	learned, recalled := g.recall(ctx, l, a, known)
 	c := plan(l, a, slices.Concat(known, learned))
-	c.id = id
+	c.recalled = recalled
+	if l.LinksFor > 0 { // though some may be left of a configuration before
+		c.id = recalled.id
+	}
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"slices"
 	"strings"
+	"time"
 
 	"muster/cache"
 	"muster/normalize"
@@ -20,19 +21,34 @@ import (
 type group struct {
 	id    string
 	links []link
+
+	// known are all identifiers that the person was met by, also those that lead
+	// nobody on (one caller's own, say). They tell what is to be forgotten with them.
+	known []name
+	begun time.Time // the lookup that found this out
 }
 
-// link is one identifier, and the source that said so.
+// link is one identifier, the source that said so, and when.
 type link struct {
 	kind, value  string
 	trust        Trust
 	source, hash string
+	at           time.Time
+}
+
+// is tells that a link says the same, of whatever time.
+func (k link) is(other link) bool {
+	other.at = k.at
+	return k == other
 }
 
 func groupCost(g group) int64 {
 	size := int64(len(g.id))
 	for _, l := range g.links {
-		size += int64(len(l.kind) + len(l.value) + len(l.source) + len(l.hash) + 64)
+		size += int64(len(l.kind) + len(l.value) + len(l.source) + len(l.hash) + 96)
+	}
+	for _, k := range g.known {
+		size += int64(len(k.kind) + len(k.value) + 32)
 	}
 	return size
 }
@@ -41,43 +57,51 @@ func groupKey(tenant, kind, value string) cache.Key {
 	return cache.NewKey(tenant, kind, normalize.CanonicalID(kind, value))
 }
 
+// remembered is what is kept of a person by an identifier, unless they were purged
+// since, or at a time that is given.
+func (g *Gateway) remembered(ctx context.Context, tenant string, k name, since time.Time) (group, bool) {
+	hit, err := g.links.Get(ctx, groupKey(tenant, k.kind, k.value), cache.Want{OnlyIfCached: true}, nil)
+	if err != nil || !hit.Value.begun.After(later(since, g.purges.sinceOf(tenant, hit.Value.known))) {
+		return group{}, false
+	}
+	return hit.Value, true
+}
+
 // recall is what is known of the person by an identifier from earlier lookups: the
-// claims, each of its source as it is configured now, and the group's id.
-func (g *Gateway) recall(ctx context.Context, l *Live, a asked) (known []claim, id string) {
-	if l.LinksFor == 0 { // though some may be left of a configuration before
-		return nil, ""
+// claims, each of its source as it is configured now, and all that is kept of them.
+func (g *Gateway) recall(ctx context.Context, l *Live, a asked, said []claim) (known []claim, of group) {
+	of, some := g.remembered(ctx, a.tenant.Name, name{a.kind, a.value}, g.purges.sinceOf(a.tenant.Name, namesOf(said)))
+	if !some {
+		return nil, group{}
 	}
-	hit, err := g.links.Get(ctx, groupKey(a.tenant.Name, a.kind, a.value), cache.Want{OnlyIfCached: true}, nil)
-	if err != nil {
-		return nil, ""
-	}
-	for _, k := range hit.Value.links {
+	for _, k := range of.links {
 		at := slices.IndexFunc(l.Sources, func(s *Source) bool { return s.Name == k.source && s.Hash == k.hash })
-		if at >= 0 && l.Sources[at].serves(a.tenant) {
-			known = append(known, claim{kind: k.kind, value: k.value, trust: k.trust, source: at, learned: true})
+		if at >= 0 && l.Sources[at].serves(a.tenant) && a.begun.Sub(k.at) < l.LinksFor {
+			known = append(known, claim{kind: k.kind, value: k.value, trust: k.trust, source: at, learned: true, at: k.at})
 		}
 	}
-	return known, hit.Value.id
+	return known, of
 }
 
 // idOf is the opaque id that a person has from an earlier lookup which came by another
 // way, and met a record that this one has met. An address or a user name that both met
 // is no proof of that: those are lent.
-func (g *Gateway) idOf(ctx context.Context, l *Live, t *Tenant, slots []slot) string {
-	if l.LinksFor == 0 {
+func (g *Gateway) idOf(ctx context.Context, c *chain, slots []slot) string {
+	if c.live.LinksFor == 0 {
 		return ""
 	}
+	tenant := c.asked.tenant.Name
+	since := g.purges.sinceOf(tenant, namesOf(c.claims))
 	for i := range slots {
-		if slots[i].outcome != OK && slots[i].outcome != Partial {
+		if !slots[i].has() {
 			continue
 		}
 		for _, k := range slots[i].said {
 			if several(k.kind) {
 				continue
 			}
-			hit, err := g.links.Get(ctx, groupKey(t.Name, k.kind, k.value), cache.Want{OnlyIfCached: true}, nil)
-			if err == nil && hit.Value.id != "" {
-				return hit.Value.id
+			if met, _ := g.remembered(ctx, tenant, name{k.kind, k.value}, since); met.id != "" {
+				return met.id
 			}
 		}
 	}
@@ -86,35 +110,102 @@ func (g *Gateway) idOf(ctx context.Context, l *Live, t *Tenant, slots []slot) st
 
 // learn keeps what this lookup has found out, if that is more or other than what
 // was known. What was asked with the caller's own credential is for that caller
-// alone, and not learned.
-func (g *Gateway) learn(c *chain, slots []slot, id string) {
-	found := group{id: id}
-	for i := range slots {
-		s := &slots[i]
-		if s.outcome != OK && s.outcome != Partial || s.query.Caller != nil {
-			continue
-		}
-		for _, k := range s.said {
-			found.links = append(found.links, link{k.kind, k.value, k.trust, s.source.Name, s.source.Hash})
-		}
+// alone, and not learned. Nor is what is of before the person was purged.
+func (g *Gateway) learn(ctx context.Context, c *chain, slots []slot, id string) {
+	tenant := c.asked.tenant.Name
+	found := group{id: id, known: c.names(slots), begun: c.asked.begun}
+	since := g.purges.sinceOf(tenant, found.known)
+	if c.live.LinksFor > 0 {
+		found.links = c.links(slots)
 	}
-	for _, k := range c.claims {
-		if k.learned && !c.steps[k.source].answered() { // its source has said nothing now
-			found.links = append(found.links, link{k.kind, k.value, k.trust, c.steps[k.source].source.Name, c.steps[k.source].source.Hash})
-		}
-	}
-	if c.live.LinksFor == 0 || len(found.links) == 0 || c.knew(found) {
+	if len(found.known) < 2 || c.knew(found) || !found.begun.After(since) {
 		return
 	}
-	for _, k := range append([]link{{kind: c.asked.kind, value: c.asked.value}}, found.links...) {
-		if k.kind != kindUsername || k.value == c.asked.value { // another system's user names are not the tenant's
-			g.links.Put(groupKey(c.asked.tenant.Name, k.kind, k.value), found, cache.Lifetime{Fresh: c.live.LinksFor})
+	life := cache.Lifetime{Fresh: c.live.LinksFor + 2*c.live.longest()} // as long as there is something to forget
+	for _, k := range found.known {
+		if c.leadsOn(k, found) {
+			g.links.Put(groupKey(tenant, k.kind, k.value), found, life)
+			continue
 		}
+		met, _ := g.remembered(ctx, tenant, k, since)
+		if met.links == nil {
+			met.begun = found.begun
+		}
+		met.known = union(met.known, found.known)
+		g.links.Put(groupKey(tenant, k.kind, k.value), met, life)
 	}
 }
 
-// knew tells whether all of a group was recalled, and nothing else.
+// links are what the lookup has found out, and what was learned before of sources that
+// have said nothing now.
+func (c *chain) links(slots []slot) (all []link) {
+	for i := range slots {
+		s := &slots[i]
+		if !s.has() || s.query.Caller != nil {
+			continue
+		}
+		for _, k := range s.said {
+			all = append(all, link{k.kind, k.value, k.trust, s.source.Name, s.source.Hash, c.asked.begun})
+		}
+	}
+	for _, k := range c.claims {
+		if !k.learned {
+			continue
+		}
+		if s := &c.steps[k.source]; !s.answered() {
+			all = append(all, link{k.kind, k.value, k.trust, s.source.Name, s.source.Hash, k.at})
+		}
+	}
+	return all
+}
+
+// names are all identifiers by which the lookup has met the person.
+func (c *chain) names(slots []slot) (all []name) {
+	for _, k := range c.claims {
+		n := name{k.kind, k.value}
+		if (k.source == beforeAll || k.learned || slots[k.source].has()) && !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// union adds names to some; where that would be very many people's, the first remain.
+func union(some, more []name) []name {
+	const most = 64
+	some = slices.Clone(some)
+	for _, k := range more {
+		if len(some) < most && !slices.Contains(some, k) {
+			some = append(some, k)
+		}
+	}
+	return some
+}
+
+// leadsOn tells whether what was learned is found by an identifier again: by the
+// caller's, and by what sources have said, but for user names, which are another
+// system's and not the tenant's.
+func (c *chain) leadsOn(k name, found group) bool {
+	own := slices.ContainsFunc(c.claims, func(own claim) bool { return own.trust == Own && own.kind == k.kind && own.value == k.value })
+	return len(found.links) > 0 && (own || k.kind != kindUsername && slices.ContainsFunc(found.links, func(l link) bool { return l.kind == k.kind && l.value == k.value }))
+}
+
+// longest is for how long any record may be kept.
+func (l *Live) longest() (longest time.Duration) {
+	for _, s := range l.Sources {
+		longest = max(longest, s.Keep.TTL+s.Keep.Stale, s.Keep.Negative)
+	}
+	return longest
+}
+
+// knew tells whether all of a group was recalled, and no other link.
 func (c *chain) knew(found group) bool {
+	if slices.ContainsFunc(found.known, func(k name) bool { return !slices.Contains(c.recalled.known, k) }) {
+		return false
+	}
+	if c.live.LinksFor == 0 {
+		return c.asked.begun.Sub(c.recalled.begun) < c.live.longest()
+	}
 	learned := 0
 	for _, k := range c.claims {
 		if !k.learned {
@@ -122,7 +213,7 @@ func (c *chain) knew(found group) bool {
 		}
 		learned++
 		source := c.steps[k.source].source
-		if !slices.Contains(found.links, link{k.kind, k.value, k.trust, source.Name, source.Hash}) {
+		if !slices.ContainsFunc(found.links, link{k.kind, k.value, k.trust, source.Name, source.Hash, k.at}.is) {
 			return false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -87,6 +88,7 @@ type asked struct {
 	only   []string             // sources; nil for all
 	caller *Caller              // nil where nobody is known
 	id     string               // of the person, once that is known
+	begun  time.Time            // to be looked up
 
 	linksDown bool // the operator's links, which may know better, could not be asked
 }

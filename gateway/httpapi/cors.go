@@ -9,7 +9,7 @@ import (
 
 // What pages of other origins may send, and what they may read besides the body.
 const (
-	corsMethods = "GET, HEAD, OPTIONS"
+	corsMethods = "GET, HEAD, DELETE, OPTIONS"
 	corsSent    = "Accept, Authorization, Cache-Control, If-None-Match, Prefer, traceparent, tracestate"
 	corsRead    = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, Preference-Applied"
 )

@@ -26,7 +26,8 @@
 //	limits.go   how long an address and a header may be
 //	cors.go     which pages may call from a browser
 //	request.go  path, query and headers become a gateway.Query; header.go helps
-//	lookup.go   the engine is asked; providers.go tells whom it could ask
+//	lookup.go   the engine is asked; providers.go tells whom it could ask, and
+//	            purge.go has a person forgotten
 //	respond.go  a profile goes out, with what a client may keep of it
 //	problem.go  a refusal goes out: every error answer of the package
 //

@@ -132,12 +132,14 @@ func TestPageIsWhole(t *testing.T) {
 	}
 	document := contract(t, h)
 	for path, item := range document.Paths.Map() {
-		if !shown["GET "+path] {
-			t.Errorf("%s is not shown", path)
-		}
-		for _, p := range item.Get.Parameters {
-			if !shown[p.Value.Name] {
-				t.Errorf("the parameter %s is not shown", p.Value.Name)
+		for method, operation := range item.Operations() {
+			if !shown[method+" "+path] {
+				t.Errorf("%s %s is not shown", method, path)
+			}
+			for _, p := range operation.Parameters {
+				if !shown[p.Value.Name] {
+					t.Errorf("the parameter %s is not shown", p.Value.Name)
+				}
 			}
 		}
 	}

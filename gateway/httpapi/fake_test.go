@@ -33,6 +33,12 @@ func (e *engine) Lookup(ctx context.Context, q gateway.Query) (gateway.Answer, e
 	return answer, e.err
 }
 
+// Purge notes what it was asked, and ends as told.
+func (e *engine) Purge(_ context.Context, q gateway.Query) error {
+	e.asked = append(e.asked, q)
+	return e.err
+}
+
 func (e *engine) Live() *gateway.Live { return e.live }
 
 // upstream is asked by one kind of identifier.

@@ -161,7 +161,7 @@ func closed(document *openapi3.T) *openapi3.T {
 func conforms(t *testing.T, document *openapi3.T, path string, r *http.Request, w *httptest.ResponseRecorder) error {
 	t.Helper()
 	item := document.Paths.Value(path)
-	operation := item.GetOperation(http.MethodGet)
+	operation := item.GetOperation(r.Method)
 	documented := operation.Responses.Status(w.Code)
 	if documented == nil {
 		documented = operation.Responses.Default()
@@ -175,7 +175,7 @@ func conforms(t *testing.T, document *openapi3.T, path string, r *http.Request, 
 	}
 	return openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: r, Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: http.MethodGet, Operation: operation},
+			Request: r, Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: r.Method, Operation: operation},
 		},
 		Status: w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes())),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
@@ -308,10 +308,31 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 		t.Error(err)
 	}
 	produced["/readyz 200"] = true
+	const purge = "/v1/tenants/{tenant}/users/{user}/cache"
+	left := &gateway.RequestError{Status: 503, Title: "Not all could be forgotten.", Reason: "r", Resolution: "s"}
+	for status, err := range map[int]error{204: nil, 400: refused, 404: noTenant, 503: left, 500: io.ErrUnexpectedEOF, 406: nil} {
+		for _, accept := range []string{"application/json", "application/problem+json"} {
+			if status == http.StatusNotAcceptable {
+				accept = "text/html"
+			}
+			e.told(gateway.Answer{}, err)
+			w := do(t, h, http.MethodDelete, jane+"/cache", "Accept", accept)
+			if w.Code != status {
+				t.Errorf("purge: status %d, want %d", w.Code, status)
+			}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/", nil)
+			if err := conforms(t, document, purge, r, w); err != nil {
+				t.Errorf("purge: %d, Accept %q: %v\n%s", status, accept, err, w.Body)
+			}
+			produced[fmt.Sprint(purge, " ", w.Code)] = true
+		}
+	}
 	for path, item := range document.Paths.Map() {
-		for status := range item.Get.Responses.Map() {
-			if status != "default" && !produced[path+" "+status] {
-				t.Errorf("%s: nothing shows that there is a %s", path, status)
+		for _, operation := range item.Operations() {
+			for status := range operation.Responses.Map() {
+				if status != "default" && !produced[path+" "+status] {
+					t.Errorf("%s: nothing shows that there is a %s", path, status)
+				}
 			}
 		}
 	}

@@ -19,6 +19,8 @@ type Engine interface {
 	// Lookup answers who one person is. Its error is a *gateway.RequestError, or
 	// the context's when the caller has left.
 	Lookup(ctx context.Context, q gateway.Query) (gateway.Answer, error)
+	// Purge forgets all that is kept of one person. Its error is a *gateway.RequestError.
+	Purge(ctx context.Context, q gateway.Query) error
 	// Live is the configuration in force.
 	Live() *gateway.Live
 }
@@ -72,6 +74,7 @@ func (d *door) routes(router *gin.Engine) {
 	}
 	get("/v1/tenants/:tenant/users/:user", acceptable, d.lookup)
 	get("/v1/tenants/:tenant/users/", acceptable, d.lookup) // an empty {user}, which Gin takes for another path
+	router.DELETE("/v1/tenants/:tenant/users/:user/cache", acceptable, d.purge)
 	get("/v1/providers", acceptable, d.providers)
 
 	get("/openapi.yaml", serveFile(specification()))

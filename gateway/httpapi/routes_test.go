@@ -40,7 +40,11 @@ func TestPathsAndMethods(t *testing.T) {
 		{"OPTIONS", "/v1", 404, ""},
 		{"TRACE", "/v1", 404, ""},
 		{"GET", jane + "/", 404, ""},
-		{"GET", jane + "/cache", 404, ""},
+		{"DELETE", jane + "/cache", 204, ""},
+		{"OPTIONS", jane + "/cache", 204, "DELETE, OPTIONS"},
+		{"GET", jane + "/cache", 405, "DELETE, OPTIONS"},
+		{"POST", jane + "/cache", 405, "DELETE, OPTIONS"},
+		{"DELETE", jane + "/cache/", 404, ""},
 		{"GET", "/V1/providers", 404, ""},
 		{"GET", "/v1/providers/", 404, ""},
 		{"GET", "//v1/providers", 404, ""},
@@ -49,7 +53,6 @@ func TestPathsAndMethods(t *testing.T) {
 		// What comes with other issues.
 		{"POST", "/v1/tenants/acme/lookups", 404, ""},
 		{"GET", "/v1/me", 404, ""},
-		{"DELETE", jane + "/cache", 404, ""},
 		// What is for operators alone.
 		{"GET", "/metrics", 404, ""},
 		{"GET", "/config", 404, ""},
@@ -82,7 +85,7 @@ func TestPathsAndMethods(t *testing.T) {
 			}
 			want := map[string]any{"operationId": w.Header().Get("Operation-Id"), "error": "Not found.", "reason": "Nothing is served at this path.", "resolution": "/docs and /openapi.yaml tell what is.", "childErrors": []any{}}
 			if test.status == 405 {
-				want["error"], want["reason"], want["resolution"] = "Method not allowed.", "This path does not know the method.", "Use one of: "+allow+"."
+				want["error"], want["reason"], want["resolution"] = "Method not allowed.", "This path does not know the method.", "Use one of: "+test.allow+"."
 			}
 			if diff := cmp.Diff(want, body(t, w)); diff != "" {
 				t.Errorf("body (-want +got):\n%s", diff)

@@ -26,6 +26,8 @@ func (echo) Lookup(_ context.Context, q gateway.Query) (gateway.Answer, error) {
 	return gateway.Answer{Status: http.StatusOK, OperationID: q.OperationID, ETag: "e", Data: &normalize.Profile{UserName: q.User}}, nil
 }
 
+func (echo) Purge(context.Context, gateway.Query) error { return nil }
+
 func (echo) Live() *gateway.Live { return live() }
 
 // TestRequestsAtTheSameTime: nobody is answered with another's profile, and Gin,

@@ -85,8 +85,8 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 }
 
 // ask fills one slot, from the cache or from the source. What was asked for before the
-// person was purged, by any identifier they are known by to the lookup or to whoever
-// had it asked, is not taken.
+// person was purged, by any identifier that was known then or that it has itself, is
+// not taken.
 func (g *Gateway) ask(ctx context.Context, a asked, s *slot, known []name, want cache.Want) {
 	ctx, span := g.tel.beginSource(ctx, s.source)
 	begin, tenant := time.Now(), a.tenant.Name
@@ -99,7 +99,6 @@ func (g *Gateway) ask(ctx context.Context, a asked, s *slot, known []name, want 
 		k.known = g.purges.marks(tenant, names)
 		return k, life, err
 	}
-	want.Since = later(want.Since, g.purges.sinceOf(tenant, known))
 	hit, err := g.cache.Get(ctx, recordKey(tenant, s.step), want, fill)
 	if since := g.purges.since(tenant, hit.Value.known); err == nil && !a.upToDate(hit.Begun, since) {
 		want.Since = later(want.Since, since)

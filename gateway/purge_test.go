@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"pgregory.net/rapid"
 
 	"muster/adapters"
@@ -164,32 +166,42 @@ func TestPurgeEveryKind(t *testing.T) {
 
 // TestPurgeUnderWay: a lookup that has begun before puts nothing back, neither records
 // nor what it has learned; and one that begins while the old call is still on its way
-// makes a call of its own.
+// makes a call of its own, and does not wait.
 func TestPurgeUnderWay(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const first, then = "CANARY", "Jane"
-		version := func(takes time.Duration, name string, ids ...string) answer { return after(takes, knows(name, ids...)) }
-		l := people( // whose lookups have begun a moment before the first source is asked
-			inTurn(version(100*time.Millisecond, "", "directory", "6"), version(50*time.Millisecond, "", "directory", "7")),
-			inTurn(version(200*time.Millisecond, first, "self", "6"), version(50*time.Millisecond, then, "self", "7")),
-			fails(adapters.NotFound))
-		l.Links = linksFunc(func() (map[string]string, error) { time.Sleep(time.Millisecond); return nil, nil })
-		g := open(t, l)
-		begun := make(chan gateway.Answer)
-		go func() { begun <- ask(t, g, gateway.Query{User: "email:jane@x.example"}) }()
-		time.Sleep(150 * time.Millisecond) // the search has answered, the directory is being asked
-		purge(t, g, gateway.Query{User: "email:jane@x.example"})
-		next := make(chan gateway.Answer)
-		go func() { next <- ask(t, g, gateway.Query{User: "email:jane@x.example"}) }()
-		a, old := <-next, <-begun
-		expect(t, "begun before", old.Data.DisplayName, first)
-		expect(t, "begun after", a.Data.DisplayName, then)
-		for _, user := range []string{"email:jane@x.example", "directory:7"} {
-			a = ask(t, g, gateway.Query{User: user})
-			expect(t, user, a.Data.DisplayName, then)
-		}
-	})
+	for _, keep := range []adapters.Lifetimes{keep(), {}} { // and where nothing is kept but what was learned
+		synctest.Test(t, func(t *testing.T) {
+			const slow, fast = 100 * time.Millisecond, 10 * time.Millisecond
+			l := people( // whose lookups have begun a moment before the first source is asked
+				inTurn(after(slow, knows("", "directory", "6")), after(fast, knows("", "directory", "7"))),
+				func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+					return after(fast, knows("number "+q.IDs["self"], "self", q.IDs["self"], "hr", "42"))(ctx, q)
+				},
+				after(fast, knows("", "self", "42")))
+			for _, s := range l.Sources {
+				s.Keep = keep
+			}
+			l.Links = linksFunc(func() (map[string]string, error) { time.Sleep(time.Millisecond); return nil, nil })
+			g := open(t, l)
+			old := make(chan gateway.Answer)
+			go func() { old <- ask(t, g, gateway.Query{User: "email:jane@x.example"}) }()
+			time.Sleep(slow / 2) // the search is being asked
+			purge(t, g, gateway.Query{User: "email:jane@x.example"})
+			begin := time.Now()
+			a := ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			expect(t, "begun after", a.Data.DisplayName, "number 7")
+			expect(t, "it took", time.Since(begin), 3*fast+time.Millisecond)
+			expect(t, "begun before", (<-old).Data.DisplayName, "number 6")
+			for _, user := range []string{"email:jane@x.example", "directory:7"} {
+				begin = time.Now()
+				a = ask(t, g, gateway.Query{User: user, Sources: []string{"search", "directory"}})
+				expect(t, user, a.Data.DisplayName, "number 7")
+				if keep.TTL == 0 {
+					expect(t, user+" is asked for in one wave", time.Since(begin), fast+time.Millisecond)
+				}
+			}
+		})
+	}
 }
 
 // TestPurgeOfWhoIsFoundToBe: somebody is purged by an identifier of which nothing kept
@@ -200,15 +212,42 @@ func TestPurgeOfWhoIsFoundToBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := live(
 			source("names", says(named("Jane"))),
+			source("phones", says(named("Jane"))),
 			source("mails", inTurn(knows(""), knows("", "badge", "7")), from(upstream{needs: [][]string{{"username"}}, yields: []string{"badge"}, members: []string{"emails"}}), func(s *gateway.Source) { s.Keep = adapters.Lifetimes{} }),
 		)
 		l.LinksFor = 0
 		g := open(t, l)
-		expect(t, "before", tell(ask(t, g, gateway.Query{})), "200: names ok upstream, mails ok upstream")
+		expect(t, "before", tell(ask(t, g, gateway.Query{})), "200: names ok upstream, phones ok upstream, mails ok upstream")
 		purge(t, g, gateway.Query{User: "badge:7"})
-		expect(t, "it comes to light", tell(ask(t, g, gateway.Query{})), "200: names ok upstream, mails ok upstream")
-		expect(t, "and is known then", tell(ask(t, g, gateway.Query{Sources: []string{"names"}})), "200: names ok cache, mails skipped")
+		expect(t, "it comes to light", tell(ask(t, g, gateway.Query{Sources: []string{"names", "mails"}})), "200: names ok upstream, phones skipped, mails ok upstream")
+		expect(t, "and is known then", tell(ask(t, g, gateway.Query{Sources: []string{"names", "phones"}})), "200: names ok cache, phones ok upstream, mails skipped")
 	})
+}
+
+// TestPurgeWithoutMemory: where what was learned finds no room, the records themselves
+// know by what they were found, and what they say.
+func TestPurgeWithoutMemory(t *testing.T) {
+	t.Parallel()
+	long := func(what string) string { return strings.Repeat(what, 300) }
+	jane := "email:" + strings.Repeat("j", 300) + "@x.example"
+	for name, user := range map[string]string{"found by": jane, "says": "directory:" + long("7")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := people(knows("", "directory", long("7")), knows("Jane", "self", long("7")), fails(adapters.NotFound))
+				if name == "says" {
+					l.Sources[1].Adapter = adapters.AdapterFunc(knows("Jane", "self", long("7"), "email+", jane[len("email:"):]))
+				}
+				l.Sources[0].Keep = adapters.Lifetimes{}
+				g := openWith(t, l, gateway.Options{CacheBytes: 8 << 10, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
+				ask(t, g, gateway.Query{User: user, Sources: []string{"search", "directory"}})
+				only := gateway.Query{User: "directory:" + long("7"), Sources: []string{"directory"}}
+				expect(t, "kept", tell(ask(t, g, only)), "200: search skipped, directory ok cache, hr skipped")
+				purge(t, g, gateway.Query{User: jane})
+				expect(t, "after", tell(ask(t, g, only)), "200: search skipped, directory ok upstream, hr skipped")
+			})
+		})
+	}
 }
 
 // TestPurgeRights: who may not ask for the tenant, or purge, is refused before it is

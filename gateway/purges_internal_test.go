@@ -5,7 +5,11 @@ import (
 	"testing"
 	"time"
 
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"pgregory.net/rapid"
+
+	"muster/cache"
 )
 
 // TestPurges: whatever has been crowded out, no purge is forgotten: what is told of an
@@ -55,4 +59,31 @@ func TestPurgesFold(t *testing.T) {
 			t.Errorf("%s was purged at %v, want %v", value, got, want)
 		}
 	}
+}
+
+// TestRememberedUntilPurged: what was learned is not believed once the person was purged
+// by any identifier that they were met by.
+func TestRememberedUntilPurged(t *testing.T) {
+	t.Parallel()
+	g, err := New(&Live{}, Options{CacheBytes: 1 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	now, jane := time.Now(), name{"oid", "1"}
+	g.links.Put(groupKey("acme", jane.kind, jane.value), group{id: "x", begun: now, known: []name{jane, {"email", "jane@x.example"}}}, cache.Lifetime{Fresh: time.Hour})
+	remembers := func(what string, since time.Time, want bool) {
+		t.Helper()
+		if _, got := g.remembered(t.Context(), "acme", jane, since); got != want {
+			t.Errorf("%s: remembered %t", what, got)
+		}
+	}
+	remembers("as learned", time.Time{}, true)
+	remembers("since before", now.Add(-1), true)
+	remembers("since then", now, false)
+	g.purges.add("globex", g.purges.marks("globex", []name{{"email", "jane@x.example"}}), now)
+	g.purges.add("acme", g.purges.marks("acme", []name{{"email", "joe@x.example"}}), now)
+	remembers("others were purged", time.Time{}, true)
+	g.purges.add("acme", g.purges.marks("acme", []name{{"email", "Jane@x.example"}}), now)
+	remembers("purged", time.Time{}, false)
 }

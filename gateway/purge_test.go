@@ -224,6 +224,38 @@ func TestPurgeOfWhoIsFoundToBe(t *testing.T) {
 	})
 }
 
+// cramped is a gateway that has room for a few records, and for no links of long
+// identifiers.
+func cramped(t testing.TB, l *gateway.Live) *gateway.Gateway {
+	t.Helper()
+	return openWith(t, l, gateway.Options{CacheBytes: 8 << 10, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
+}
+
+// TestPurgeAsksNobodyByWhatWasForgotten: what a record said that is purged by itself leads
+// nobody on any more, also where what was learned found no room.
+func TestPurgeAsksNobodyByWhatWasForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		seven, before, now := strings.Repeat("7", 300), strings.Repeat("41", 150), strings.Repeat("42", 150)
+		var mu sync.Mutex
+		var asked []string
+		l := people(fails(adapters.NotFound),
+			inTurn(knows("Jane", "self", seven, "hr", before), knows("Jane", "self", seven, "hr", now)),
+			func(_ context.Context, q adapters.Query) (adapters.Reply, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked = append(asked, q.IDs["self"])
+				return adapters.Reply{}, adapters.Fail(adapters.Denied, "a test says so", nil)
+			})
+		l.LinksFor = 0
+		g := cramped(t, l)
+		ask(t, g, gateway.Query{User: "directory:" + seven, Sources: []string{"directory"}})
+		purge(t, g, gateway.Query{User: "hr:" + before})
+		ask(t, g, gateway.Query{User: "directory:" + seven})
+		expect(t, "asked", asked, []string{now})
+	})
+}
+
 // TestPurgeWithoutMemory: where what was learned finds no room, the records themselves
 // know by what they were found, and what they say.
 func TestPurgeWithoutMemory(t *testing.T) {
@@ -239,7 +271,7 @@ func TestPurgeWithoutMemory(t *testing.T) {
 					l.Sources[1].Adapter = adapters.AdapterFunc(knows("Jane", "self", long("7"), "email+", jane[len("email:"):]))
 				}
 				l.Sources[0].Keep = adapters.Lifetimes{}
-				g := openWith(t, l, gateway.Options{CacheBytes: 8 << 10, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
+				g := cramped(t, l)
 				ask(t, g, gateway.Query{User: user, Sources: []string{"search", "directory"}})
 				only := gateway.Query{User: "directory:" + long("7"), Sources: []string{"directory"}}
 				expect(t, "kept", tell(ask(t, g, only)), "200: search skipped, directory ok cache, hr skipped")

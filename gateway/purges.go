@@ -85,7 +85,7 @@ func (p *purges) add(tenant string, marks []mark, at time.Time) {
 		if !at.After(later(p.floor[tenant], later(p.young[m].at, p.old[m].at))) {
 			continue
 		}
-		if len(p.young) >= p.limit {
+		if _, again := p.young[m]; !again && len(p.young) >= p.limit {
 			for _, gone := range p.old {
 				p.floor[gone.tenant] = later(p.floor[gone.tenant], gone.at)
 			}

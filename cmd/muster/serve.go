@@ -99,7 +99,9 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 			return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(spans), otelhttp.WithMeterProvider(sdk.meters),
 				otelhttp.WithPropagators(propagation.TraceContext{}))
 		}, before)
-		live.Links = links.watch(live.Links)
+		if file.LinksInTable() { // a file of links never fails
+			live.Links = links.watch(live.Links)
+		}
 		return live
 	}
 	if err := links.prepare(ctx, file); err != nil {

@@ -121,6 +121,12 @@ func (g *Gateway) learn(ctx context.Context, c *chain, slots []slot, id string) 
 	if len(found.known) < 2 || c.knew(found) || !found.begun.After(since) {
 		return
 	}
+	if c.live.LinksFor > 0 {
+		found.links = append(found.links, g.older(ctx, c, found, since)...)
+		for _, k := range found.links {
+			found.known = union(found.known, []name{{k.kind, k.value}})
+		}
+	}
 	life := cache.Lifetime{Fresh: c.live.LinksFor + 2*c.live.longest()} // as long as there is something to forget
 	for _, k := range found.known {
 		if c.leadsOn(k, found) {
@@ -157,6 +163,50 @@ func (c *chain) links(slots []slot) (all []link) {
 		}
 	}
 	return all
+}
+
+// older are links that were learned of the same person by another way, of sources that
+// have said nothing now: who asks for less does not make others forget more. Where
+// anything of a group is not so any more, none of it is taken. An address or a user name
+// that two groups share does not make them one person's.
+func (g *Gateway) older(ctx context.Context, c *chain, found group, since time.Time) (all []link) {
+	for _, k := range found.links {
+		if several(k.kind) || k.at != c.asked.begun {
+			continue
+		}
+		met, _ := g.remembered(ctx, c.asked.tenant.Name, name{k.kind, k.value}, since)
+		if met.id != "" && found.id != "" && met.id != found.id || !c.agrees(met, found) {
+			continue
+		}
+		for _, old := range met.links {
+			if s := c.stepOf(old); s != nil && !s.answered() && !slices.ContainsFunc(slices.Concat(found.links, all), old.is) {
+				all = append(all, old)
+			}
+		}
+	}
+	return all
+}
+
+// stepOf is the source of a link in this lookup; nil where the link is too old or the
+// source is another now.
+func (c *chain) stepOf(k link) *step {
+	at := slices.IndexFunc(c.steps, func(s step) bool { return s.source.Name == k.source && s.source.Hash == k.hash })
+	if at < 0 || c.asked.begun.Sub(k.at) >= c.live.LinksFor {
+		return nil
+	}
+	return &c.steps[at]
+}
+
+// agrees tells whether a group that was learned before says nothing else than a lookup
+// has found out.
+func (c *chain) agrees(met, found group) bool {
+	return !slices.ContainsFunc(met.links, func(old link) bool {
+		same := func(kind, value string) bool { return kind == old.kind && normalize.SameID(kind, value, old.value) }
+		if s := c.stepOf(old); s != nil && s.answered() && !slices.ContainsFunc(s.said, func(k claim) bool { return same(k.kind, k.value) }) {
+			return true
+		}
+		return !several(old.kind) && slices.ContainsFunc(found.known, func(k name) bool { return k.kind == old.kind && !same(k.kind, k.value) })
+	})
 }
 
 // names are all identifiers by which the lookup has met the person.

@@ -109,7 +109,8 @@ func (c *Cache[V]) Get(ctx context.Context, k Key, w Want, fill Fill[V]) (Hit[V]
 // a fill that is under way brings is still given to those who wait for it, and is
 // not kept.
 func (c *Cache[V]) Put(k Key, v V, life Lifetime) {
-	e := &entry[V]{key: k, value: v, cost: c.options.Cost(v), born: time.Now(), life: life.shortened(c.options.Jitter).normal()}
+	now := time.Now()
+	e := &entry[V]{key: k, value: v, cost: c.options.Cost(v), begun: now, born: now, life: life.shortened(c.options.Jitter).normal()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.flights[k]; f != nil {
@@ -127,11 +128,26 @@ func (c *Cache[V]) Put(k Key, v V, life Lifetime) {
 func (c *Cache[V]) Forget(k Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forget(k)
+}
+
+// forget is Forget. The caller holds c.mu.
+func (c *Cache[V]) forget(k Key) {
 	if f := c.flights[k]; f != nil {
 		f.bar()
 		delete(c.flights, k)
 	}
 	c.memory.drop(k)
+}
+
+// forgetUntil forgets what was begun to be asked for at a time or before. The caller
+// holds c.mu.
+func (c *Cache[V]) forgetUntil(k Key, since, now time.Time) {
+	if f := c.flights[k]; f != nil && !f.begun.After(since) {
+		c.forget(k) // and what it has just left
+	} else if e := c.memory.get(k, now); e != nil && !e.begun.After(since) {
+		c.memory.drop(k)
+	}
 }
 
 // Close ends the context of the fills under way and returns when all of them
@@ -151,7 +167,7 @@ func (c *Cache[V]) look(k Key, w Want) (Hit[V], bool) {
 	now := time.Now()
 	e := c.memory.get(k, now)
 	switch {
-	case e == nil || !w.accepts(e.age(now), e.life.Fresh):
+	case e == nil || !e.begun.After(w.Since) || !w.accepts(e.age(now), e.life.Fresh):
 		return Hit[V]{}, false
 	case e.stale(now):
 		return e.hit(now, Stale, e.lastFailure()), true
@@ -166,10 +182,13 @@ func (c *Cache[V]) look(k Key, w Want) (Hit[V], bool) {
 func (c *Cache[V]) board(ctx context.Context, k Key, w Want, fill Fill[V]) (*flight[V], From) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
+	if !w.Since.IsZero() {
+		c.forgetUntil(k, w.Since, now)
+	}
 	if f := c.flights[k]; f != nil {
 		return f, Shared
 	}
-	now := time.Now()
 	e := c.memory.get(k, now)
 	switch {
 	case c.closed:

@@ -33,6 +33,7 @@ type entry[V any] struct {
 	key   Key
 	value V
 	cost  int64
+	begun time.Time // to be asked for
 	born  time.Time
 	life  Lifetime
 
@@ -58,7 +59,7 @@ func (e *entry[V]) lastFailure() error {
 
 // hit is the entry as a caller sees it.
 func (e *entry[V]) hit(now time.Time, from From, err error) Hit[V] {
-	h := Hit[V]{Value: e.value, From: from, Age: e.age(now), Err: err}
+	h := Hit[V]{Value: e.value, From: from, Begun: e.begun, Age: e.age(now), Err: err}
 	if from != Stale {
 		h.Fresh = max(e.life.Fresh-h.Age, 0)
 	}

@@ -38,7 +38,8 @@ var errGoexit = errors.New("cache: the fill ended its goroutine")
 // lock is its own, while a caller has to look for a flight and for an entry in
 // one step, or a fill that lands between the two looks is made twice.
 type flight[V any] struct {
-	key Key
+	key   Key
+	begun time.Time
 
 	// done is closed when entry and err are final.
 	done  chan struct{}
@@ -93,20 +94,20 @@ func (f *flight[V]) await(ctx context.Context, until time.Time, from From) (Hit[
 
 // depart begins a flight. The caller holds c.mu.
 func (c *Cache[V]) depart(ctx context.Context, k Key, fill Fill[V]) *flight[V] {
-	f := &flight[V]{key: k, done: make(chan struct{}), err: errGoexit}
+	f := &flight[V]{key: k, begun: time.Now(), done: make(chan struct{}), err: errGoexit}
 	c.flights[k] = f
 	c.fills.Go(func() {
 		ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 		defer context.AfterFunc(c.life, func() { cancel(ErrClosed) })() //nolint:contextcheck // the cache's own life ends it
 		defer cancel(nil)
 		defer c.land(f) // deferred, because it is also owed after runtime.Goexit
-		f.entry, f.err = c.fly(ctx, k, fill)
+		f.entry, f.err = c.fly(ctx, f, fill)
 	})
 	return f
 }
 
 // fly calls the fill and makes an entry of its value, or an error of its panic.
-func (c *Cache[V]) fly(ctx context.Context, k Key, fill Fill[V]) (e *entry[V], err error) {
+func (c *Cache[V]) fly(ctx context.Context, f *flight[V], fill Fill[V]) (e *entry[V], err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			const here, deepest = 2, 64 // here: runtime.Callers and this function
@@ -119,7 +120,8 @@ func (c *Cache[V]) fly(ctx context.Context, k Key, fill Fill[V]) (e *entry[V], e
 		return nil, err
 	}
 	return &entry[V]{
-		key:   k,
+		key:   f.key,
+		begun: f.begun,
 		value: value,
 		cost:  c.options.Cost(value),
 		born:  time.Now(),

@@ -10,6 +10,8 @@ type Hit[V any] struct {
 	// Value is shared by all who get it: read it, never change it.
 	Value V
 	From  From
+	// Begun is when the fill that brought the value was begun.
+	Begun time.Time
 	// Age is the time since the fill returned the value.
 	Age time.Duration
 	// Fresh is for how much longer the value is fresh, 0 when From is Stale.

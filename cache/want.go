@@ -20,6 +20,10 @@ type Want struct {
 	OnlyIfCached bool
 	// NoCache refuses every kept value. A fill already under way is joined.
 	NoCache bool
+	// Since refuses what was begun to be asked for at this time or before, and has it
+	// dropped: nothing of it stands in for a failure, and no fill that was under way at
+	// the time is joined. The zero time refuses nothing.
+	Since time.Time
 	// Until is when the caller stops waiting for a fill (RFC 7240 wait): Get then
 	// returns ErrUnderWay, and what comes later is kept. Unlike with a context
 	// that has ended, a fill is begun in any case. Zero waits as long as the context.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"muster/adapters"
+	"muster/adapters/guard"
 	"muster/config/document"
 	"muster/gateway/links"
 )
@@ -33,6 +35,28 @@ func (f *File) bindTable(t *linksTable) {
 // sameTable tells whether the table of links is that of another file.
 func (f *File) sameTable(other *File) bool {
 	return other.table.Is(f.table.Address(), f.dynamic.links.table.timeout)
+}
+
+// guardedTable is a table that is left alone while it fails: what all lookups wait for
+// must not cost each of them its whole timeout.
+type guardedTable struct {
+	table   *links.Store
+	breaker *guard.Breaker
+}
+
+// Find asks the table, or returns a fault of the kind Open.
+func (t guardedTable) Find(ctx context.Context, tenant, kind, value string) (ids map[string]string, err error) {
+	err = t.breaker.Do(ctx, func() error {
+		ids, err = t.table.Find(ctx, tenant, kind, value)
+		return err
+	})
+	return ids, err
+}
+
+// tablePause is when a table is left alone, and for how long. Nothing can stand in for
+// it, so it is tried again soon: one lookup a second waits.
+func tablePause() adapters.Breaker {
+	return adapters.Breaker{Failures: 0.5, Window: 10 * time.Second, Min: 5, Open: time.Second, Probes: 1}
 }
 
 // concealTable keeps the address of a table out of every message, where it is

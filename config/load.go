@@ -45,7 +45,8 @@ type File struct {
 	links   *linkIndex // of a file
 	// What links may be about.
 	linkable linkable
-	table    *links.Store // nil where there is none, or its address is not on this machine
+	table    *links.Store   // nil where there is none, or its address is not on this machine
+	breaker  *guard.Breaker // of the table
 
 	cases []PolicyResult // nil where the file has mistakes, or none
 
@@ -631,9 +632,11 @@ func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) htt
 		live.Links = f.links
 	case f.table != nil:
 		if before != nil && f.sameTable(before) {
-			f.table = before.table // and its connections
+			f.table, f.breaker = before.table, before.breaker // and its connections
+		} else {
+			f.breaker = guard.NewBreaker(normalize.Links, tablePause(), telemetry)
 		}
-		live.Links = f.table
+		live.Links = guardedTable{f.table, f.breaker}
 	}
 	for _, s := range f.sources {
 		wrapped := *s

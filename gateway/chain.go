@@ -28,6 +28,8 @@ type chain struct {
 	started bool
 	first   []int  // what is asked first
 	id      string // of the person, as learned before; "" where it is not known
+
+	recalled group // what was kept of the person
 }
 
 // begin makes the chain of a lookup from what is known before any source is asked.

@@ -17,6 +17,7 @@ import (
 type kept struct {
 	reply  adapters.Reply
 	absent bool
+	known  []mark // by what the person was known when it was asked, and what it says itself
 }
 
 // slot is what came of one step. Slots stand in the order of the sources, so
@@ -27,6 +28,7 @@ type slot struct {
 	reply    adapters.Reply
 	fault    *adapters.Fault // why it failed, or why only a stale reply is there
 	from     string          // upstream, cache, stale, shared; "" when it was not asked
+	begun    time.Time       // to be asked
 	age      time.Duration
 	took     time.Duration
 	fresh    time.Duration // how long the outcome may be kept
@@ -56,10 +58,11 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 	answered := make(chan int, len(slots))
 	underWay := 0
 	for asks := c.first; asks != nil || underWay > 0; {
+		known := namesOf(c.claims)
 		for _, i := range asks {
 			underWay++
 			go func() {
-				g.ask(ctx, c.asked.tenant.Name, &slots[i], want)
+				g.ask(ctx, c.asked, &slots[i], known, want)
 				answered <- i
 			}()
 		}
@@ -83,8 +86,10 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 	return slots
 }
 
-// ask fills one slot, from the cache or from the source.
-func (g *Gateway) ask(ctx context.Context, tenant string, s *slot, want cache.Want) {
+// ask fills one slot, from the cache or from the source. What was asked for before the
+// person was purged, by any identifier that was known then or that it has itself, is
+// not taken.
+func (g *Gateway) ask(ctx context.Context, a asked, s *slot, known []name, want cache.Want) {
 	if s.source.isLinks() { // as quick as a cache; and who is withdrawn is gone at once
 		begin := time.Now()
 		value, _, err := fetch(ctx, s.source, s.query)
@@ -93,10 +98,21 @@ func (g *Gateway) ask(ctx context.Context, tenant string, s *slot, want cache.Wa
 		return
 	}
 	ctx, span := g.tel.beginSource(ctx, s.source)
-	begin := time.Now()
-	hit, err := g.cache.Get(ctx, recordKey(tenant, s.step), want, func(ctx context.Context) (kept, cache.Lifetime, error) {
-		return fetch(ctx, s.source, s.query)
-	})
+	begin, tenant := time.Now(), a.tenant.Name
+	fill := func(ctx context.Context) (kept, cache.Lifetime, error) {
+		k, life, err := fetch(ctx, s.source, s.query)
+		names := slices.Clone(known)
+		for _, id := range k.reply.Record.IDs {
+			names = append(names, name{s.source.ownKind(id.Kind), id.Value})
+		}
+		k.known = g.purges.marks(tenant, names)
+		return k, life, err
+	}
+	hit, err := g.cache.Get(ctx, recordKey(tenant, s.step), want, fill)
+	if since := g.purges.since(tenant, hit.Value.known); err == nil && !a.upToDate(hit.Begun, since) {
+		want.Since = later(want.Since, since)
+		hit, err = g.cache.Get(ctx, recordKey(tenant, s.step), want, fill)
+	}
 	s.take(hit, fault(err))
 	if s.from != fromCache && s.from != fromStale {
 		s.took = time.Since(begin)
@@ -157,7 +173,7 @@ func (s *slot) take(hit cache.Hit[kept], failed *adapters.Fault) {
 	default:
 		s.outcome = OK
 	}
-	s.reply, s.age, s.fresh = hit.Value.reply, hit.Age, hit.Fresh
+	s.reply, s.begun, s.age, s.fresh = hit.Value.reply, hit.Begun, hit.Age, hit.Fresh
 	s.fault = adapters.FaultOf(hit.Err)
 	switch hit.From {
 	case cache.Memory:

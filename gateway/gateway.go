@@ -33,11 +33,15 @@ type Gateway struct {
 	tel   *telemetry
 
 	batches *semaphore.Weighted // a turn for each of the lookups that batches have under way
+	purges  *purges
 }
 
 // New makes a gateway that answers by the configuration.
 func New(live *Live, o Options) (*Gateway, error) {
-	const linksShare = 8 // of the memory
+	const (
+		linksShare = 8       // of the memory
+		purgesKept = 1 << 15 // twice, of some 50 bytes each
+	)
 	records, err := cache.New(cache.Options[kept]{
 		MaxBytes: o.CacheBytes - o.CacheBytes/linksShare,
 		Cost:     cost,
@@ -52,7 +56,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, links: links, batches: semaphore.NewWeighted(batchesWidth)}
+	g := &Gateway{cache: records, links: links, batches: semaphore.NewWeighted(batchesWidth), purges: newPurges(purgesKept)}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
@@ -89,6 +93,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 
 // lookup answers who one person is, whose query has been checked.
 func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) (Answer, error) {
+	asked.begun = time.Now()
 	ctx, span := g.tel.beginLookup(ctx, asked)
 	defer span.End()
 
@@ -110,21 +115,24 @@ func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) 
 		}
 		return Answer{}, badRequest("Check the form of the value "+place+".", "The identifier cannot be what the sources that use it expect.")
 	}
-	slots := g.run(ctx, live, chain, q.Want)
-	if chain.outdated() { // what was learned is not so any more: find it out anew, from what the sources say
+	want := q.Want
+	want.Since = g.purges.sinceOf(asked.tenant.Name, namesOf(chain.claims))
+	slots := g.run(ctx, live, chain, want)
+	if chain.outdated() || g.purged(chain, slots) { // what was learned is not so any more: find it out anew, from what the sources say
+		want.Since = later(want.Since, g.purges.sinceOf(asked.tenant.Name, namesOf(chain.claims)))
 		g.forget(chain)
 		chain = plan(live, asked, person.known)
-		slots = g.run(ctx, live, chain, q.Want)
+		slots = g.run(ctx, live, chain, want)
 	}
+	g.spread(chain, slots)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}
-	sources := slots[:len(live.Sources)]
-	if chain.id == "" && chain.tied(sources) {
-		chain.id = g.idOf(ctx, live, asked.tenant, sources)
+	if chain.id == "" && chain.tied(slots) {
+		chain.id = g.idOf(ctx, chain, slots)
 	}
-	asked.id = chain.identity(sources)
-	g.learn(chain, sources, asked.id)
+	asked.id = chain.identity(slots)
+	g.learn(ctx, chain, slots, asked.id)
 	slots, shown := asked.see(chain, slots)
 	if !shown {
 		g.tel.endLookup(ctx, span, &Answer{Status: http.StatusForbidden})
@@ -151,9 +159,12 @@ func (g *Gateway) remembering(ctx context.Context, l *Live, a asked, known []cla
 	if want.NoCache {
 		return plan(l, a, known)
 	}
-	learned, id := g.recall(ctx, l, a)
+	learned, recalled := g.recall(ctx, l, a, known)
 	c := plan(l, a, slices.Concat(known, learned))
-	c.id = id
+	c.recalled = recalled
+	if l.LinksFor > 0 { // though some may be left of a configuration before
+		c.id = recalled.id
+	}
 	return c
 }
 

@@ -42,7 +42,7 @@ func (l *Live) resolve(ctx context.Context, a asked, until time.Time) resolved {
 	}
 	if !until.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, until)
+		ctx, cancel = context.WithDeadlineCause(ctx, until, context.Canceled) // which tells nothing of the links
 		defer cancel()
 	}
 	begin := time.Now()

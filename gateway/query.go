@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -120,6 +121,7 @@ type asked struct {
 	caller *Caller                // nil where nobody is known
 	rights *rights                // of the caller; nil is everything
 	id     string                 // of the person, once that is known
+	begun  time.Time              // to be looked up
 	known  bool                   // the caller may be told of the person, if only the id
 
 	nameless bool // identifiers are hidden from the caller

@@ -22,6 +22,7 @@ type telemetry struct {
 	lookups   metric.Int64Counter
 	conflicts metric.Int64Counter
 	twoPeople metric.Int64Counter
+	purges    metric.Int64Counter
 	breakers  metric.Registration
 }
 
@@ -29,7 +30,7 @@ type telemetry struct {
 // that live gives when somebody looks.
 func newTelemetry(tracer trace.Tracer, meter metric.Meter, live func() *Live) (*telemetry, error) {
 	t := &telemetry{tracer: tracer}
-	var completeErr, lookupsErr, conflictsErr, peopleErr, breakersErr error
+	var completeErr, lookupsErr, conflictsErr, peopleErr, purgesErr, breakersErr error
 	t.complete, completeErr = meter.Int64Counter("muster.lookup.complete",
 		metric.WithUnit("{lookup}"),
 		metric.WithDescription("Lookups by HTTP status, and whether every source that counts had its say."))
@@ -42,9 +43,12 @@ func newTelemetry(tracer trace.Tracer, meter metric.Meter, live func() *Live) (*
 	t.twoPeople, peopleErr = meter.Int64Counter("muster.identity.contradictions",
 		metric.WithUnit("{record}"),
 		metric.WithDescription("Records that were dropped because what is better proved says that they are somebody else's."))
+	t.purges, purgesErr = meter.Int64Counter("muster.cache.purges",
+		metric.WithUnit("{purge}"),
+		metric.WithDescription("People of whom all that was kept has been forgotten, known or not."))
 	state, err := meter.Int64ObservableGauge("muster.breaker.state",
 		metric.WithDescription("1 for the state that a source's breaker is in, 0 for the others."))
-	if err := errors.Join(completeErr, lookupsErr, conflictsErr, peopleErr, err); err != nil {
+	if err := errors.Join(completeErr, lookupsErr, conflictsErr, peopleErr, purgesErr, err); err != nil {
 		return nil, err
 	}
 	t.breakers, breakersErr = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -84,6 +88,12 @@ func (t *telemetry) endLookup(ctx context.Context, span trace.Span, a *Answer) {
 		t.conflicts.Add(ctx, 1, metric.WithAttributes(
 			attribute.String("field", c.Field), attribute.String("winner", c.Winner), attribute.String("loser", c.Loser)))
 	}
+}
+
+func (t *telemetry) beginPurge(ctx context.Context, a asked) (context.Context, trace.Span) {
+	t.purges.Add(ctx, 1)
+	return t.tracer.Start(ctx, "purge", trace.WithAttributes(
+		attribute.String("muster.tenant", a.tenant.Name), attribute.String("muster.identifier.kind", strings.Join(a.kinds(), ","))))
 }
 
 func (t *telemetry) contradiction(ctx context.Context, source *Source) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"time"
 
 	"muster/normalize"
 )
@@ -35,6 +36,19 @@ type claim struct {
 	source      int  // its index, or beforeAll
 	wave        int  // in which it became known; 0 before any source was asked
 	learned     bool // in an earlier lookup
+
+	at time.Time // with learned: when
+}
+
+// name is one identifier of a person, whoever says so.
+type name struct{ kind, value string }
+
+func namesOf(claims []claim) []name {
+	names := make([]name, len(claims))
+	for i, k := range claims {
+		names[i] = name{k.kind, k.value}
+	}
+	return names
 }
 
 // stronger tells whether a claim goes before another: by its trust, then by the

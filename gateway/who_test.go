@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -319,4 +320,61 @@ func TestHowLongLinksAreKept(t *testing.T) {
 		takes("switched off, with some left", 300*time.Millisecond)
 		takes("switched off", 300*time.Millisecond)
 	})
+}
+
+// TestALookupOfLessForgetsNoMore: who asks few sources, by another identifier, leaves to
+// others what was learned of the rest; what is not so any more goes.
+func TestALookupOfLessForgetsNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := slowly()
+		var hr atomic.Value
+		hr.Store("42")
+		l.Sources[1].Adapter = adapters.AdapterFunc(func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+			return after(100*time.Millisecond, knows("Jane", "self", "7", "hr", hr.Load().(string), "email+", "jane@x.example"))(ctx, q)
+		})
+		g := open(t, l)
+		takes := func(user string, sources []string, want time.Duration) {
+			t.Helper()
+			begin := time.Now()
+			ask(t, g, gateway.Query{User: user, Sources: sources})
+			expect(t, user, time.Since(begin), want)
+			time.Sleep(time.Millisecond)
+		}
+		takes("email:jane@x.example", nil, 300*time.Millisecond)
+		takes("email:another@x.example", []string{"search"}, 100*time.Millisecond)
+		takes("email:another@x.example", nil, 100*time.Millisecond)
+		takes("directory:7", nil, 100*time.Millisecond)
+		hr.Store("43")
+		takes("directory:7", []string{"directory"}, 200*time.Millisecond) // and once more without what was learned
+		takes("directory:7", []string{"directory"}, 100*time.Millisecond)
+	})
+}
+
+// TestALookupOfLessKeepsNothingThatIsWrong: where a source says otherwise now, what was
+// learned of others on its word goes with it, though they were not asked.
+func TestALookupOfLessKeepsNothingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for hr, want := range map[string]bool{"42": true, "43": false} {
+		synctest.Test(t, func(t *testing.T) {
+			var now atomic.Value
+			now.Store("42")
+			directory := func(ctx context.Context, q adapters.Query) (adapters.Reply, error) {
+				return knows("Jane", "self", "7", "hr", now.Load().(string))(ctx, q)
+			}
+			l := people(knows("", "directory", "7"), directory, knows("Jane", "self", "42", "room", "9"))
+			asks([]string{"self", "room"}, "self")(l.Sources[2])
+			for _, s := range l.Sources {
+				s.Keep = adapters.Lifetimes{}
+			}
+			g := open(t, l)
+			ask(t, g, gateway.Query{User: "email:jane@x.example"})
+			time.Sleep(time.Second)
+			now.Store(hr)
+			ask(t, g, gateway.Query{User: "email:another@x.example", Sources: []string{"search", "directory"}})
+			a := ask(t, g, gateway.Query{User: "directory:7", Sources: []string{"directory"}, Explain: true})
+			room := slices.ContainsFunc(a.Explain.Identifiers, func(k gateway.ExplainedIdentifier) bool { return k.Kind == "room" && k.Learned })
+			expect(t, "hr:"+hr+", the room is remembered", room, want)
+		})
+	}
 }

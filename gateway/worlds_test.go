@@ -999,3 +999,77 @@ func answered(t *testing.T, g *gateway.Gateway, number, run uint64) (text string
 	}
 	return fmt.Sprintf("%d %s %s %v", a.Status, a.ETag, content, p.told(&a)), asked
 }
+
+// TestLearningChangesNoAnswer: in worlds in which nobody errs and nobody is down, an
+// answer is the same whatever parts of the person were asked for before; but that a key
+// nobody has shown a record of is withheld from who was found by what was learned.
+// Elsewhere it may be another: links keep a chain alive whose resolver is down, and of sources that
+// contradict each other it matters who was asked by what.
+func TestLearningChangesNoAnswer(t *testing.T) {
+	t.Parallel()
+	const worlds = 2000
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, live())
+		quicker := 0
+		for number := range uint64(worlds) {
+			r := rand.New(rand.NewPCG(number, 8))
+			p := draw(number)
+			p.hurry(r)
+			p.waves = 10 // who is known from before is nearer
+			for kind := range p.links {
+				p.links[kind] = "1"
+			}
+			for kind := range p.more {
+				p.more[kind] = "1"
+			}
+			for _, s := range p.parties {
+				s.unfit, s.vouches = "", true
+				if s.how != "absent" {
+					s.how = "ok"
+				}
+				for i := range s.says {
+					s.says[i].value, s.says[i].verified = "1", true
+				}
+			}
+			lookup := func(tenant string, fields []string) (said, ids []string, waves int) {
+				l := p.live(tenant)
+				for _, s := range l.Sources { // nothing is kept but what was learned
+					s.Keep, s.Hash = adapters.Lifetimes{}, fmt.Sprint("world", number)
+				}
+				g.Swap(l)
+				a, err := g.Lookup(t.Context(), gateway.Query{Tenant: tenant, User: p.kind + ":1", Fields: fields, Sources: p.only, OperationID: operationID})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Millisecond)
+				for _, s := range a.Sources {
+					said = append(said, fmt.Sprint(s.Source, " ", s.Outcome))
+					waves = max(waves, s.Wave)
+				}
+				if a.Data != nil {
+					said = append(said, a.Data.DisplayName, a.Data.Title, fmt.Sprint(a.Data.ID != ""))
+					for _, id := range a.Data.Identifiers {
+						ids = append(ids, fmt.Sprint(id.Source, " ", id.Kind, "=", id.Value))
+					}
+				}
+				return said, ids, waves
+			}
+			learned, fresh := fmt.Sprint("learned", number), fmt.Sprint("fresh", number)
+			for range 1 + r.IntN(3) {
+				lookup(learned, [][]string{nil, {"displayName"}, {"title"}}[r.IntN(3)])
+			}
+			want, ids, before := lookup(fresh, p.fields)
+			got, shown, after := lookup(learned, p.fields)
+			surplus := slices.ContainsFunc(shown, func(id string) bool { return !slices.Contains(ids, id) })
+			if diff := cmp.Diff(want, got) + cmp.Diff(ids, shown); surplus || !slices.Equal(want, got) || after > before {
+				t.Errorf("world %d: %d waves, and %d with what was learned (-fresh +learned):\n%s\n%s", number, before, after, diff, p)
+			}
+			if after < before {
+				quicker++
+			}
+		}
+		if quicker < worlds/20 {
+			t.Errorf("only %d are quicker: nothing is learned", quicker)
+		}
+	})
+}

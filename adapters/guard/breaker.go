@@ -75,6 +75,36 @@ func (b *breaker) guard(next adapters.Adapter) adapters.Adapter {
 	})
 }
 
+// Breaker leaves alone what fails too often and is no source: the same breaker, of the
+// same kinds of failure. It is safe for concurrent use.
+type Breaker struct{ breaker *breaker }
+
+// NewBreaker makes a closed one. Its moves are counted under the name, which no source
+// may have.
+func NewBreaker(name string, limits adapters.Breaker, tel *Telemetry) *Breaker {
+	return &Breaker{newBreaker(limits, tel.transition(name))}
+}
+
+// Do calls, or does not and returns a fault of the kind Open. A call that fails when
+// its context has ended because of whoever asked (its cause is context.Canceled) tells
+// nothing.
+func (b *Breaker) Do(ctx context.Context, call func() error) error {
+	done, closed := b.breaker.gate.Allow()
+	if closed != nil {
+		return b.breaker.refusal()
+	}
+	err := errNoReturn
+	defer func() {
+		if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+			done(context.Canceled)
+			return
+		}
+		done(err)
+	}()
+	err = call()
+	return err
+}
+
 // refusal is the fault of a call that was not let through.
 func (b *breaker) refusal() *adapters.Fault {
 	fault := adapters.Fail(adapters.Open, "not asked: the source failed too often", nil)

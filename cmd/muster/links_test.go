@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"pgregory.net/rapid"
@@ -159,12 +160,23 @@ egress: {connect: {desk.example: {address: %[1]q, plaintext: true}, doors.exampl
 	if !strings.Contains(w.log.String(), `"msg":"the links cannot be asked"`) {
 		t.Errorf("the log says nothing: %s", w.log)
 	}
+	for n := 0; w.whoIs("email:Jane@acme.example").told() != "desk ok, doors failed unresolved, links failed open"; n++ {
+		if n == 10 {
+			t.Fatal("a table that is down is asked by every lookup")
+		}
+	}
+	ready("[-]")
 	server.Resume()
+	for end := time.Now().Add(5 * time.Second); w.whoIs("email:Jane@acme.example").Status != 200; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a table that is back is not asked again")
+		}
+	}
 	jane("the table is back", 200, "desk ok, doors unlinked")
 	ready("[+]")
 
 	metrics := w.ask(http.MethodGet, "http://"+w.Admin+"/metrics", "").Text
-	for _, result := range []string{"found", "failed"} {
+	for _, result := range []string{"found", "failed", "open"} {
 		if !strings.Contains(metrics, `muster_links_duration_seconds_count{`) || !strings.Contains(metrics, `result="`+result+`"`) {
 			t.Errorf("no metric of %s", result)
 		}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"muster/adapters"
 	"muster/config"
 	"muster/gateway"
 	"muster/gateway/httpapi"
@@ -32,7 +33,7 @@ type watchedLinks struct {
 
 func newWatchedLinks(ready *httpapi.Readiness, sdk *telemetry, log *slog.Logger) (watchedLinks, error) {
 	duration, err := sdk.meters.Meter("muster/links").Float64Histogram("muster.links.duration", metric.WithUnit("s"),
-		metric.WithDescription("Times that the operator's links were asked: found, unknown, or failed."),
+		metric.WithDescription("Times that the operator's links were asked: found, unknown, failed, or open (not asked, for they failed too often)."),
 		metric.WithExplicitBucketBoundaries(0.00001, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1))
 	return watchedLinks{ready: ready, answered: new(atomic.Bool), tracer: sdk.traces.Tracer("muster/links"), duration: duration, log: log}, err
 }
@@ -40,11 +41,8 @@ func newWatchedLinks(ready *httpapi.Readiness, sdk *telemetry, log *slog.Logger)
 // linksAnswer is the condition that the links can be asked.
 const linksAnswer = "links can be asked"
 
-// watch puts itself around a table of links. A file of links never fails.
+// watch puts itself around a table of links.
 func (w watchedLinks) watch(l gateway.Links) gateway.Links {
-	if _, table := l.(*links.Store); !table {
-		return l
-	}
 	w.Links = l
 	return w
 }
@@ -68,6 +66,9 @@ func (w watchedLinks) Find(ctx context.Context, tenant, kind, value string) (map
 	}
 	result := "unknown"
 	switch {
+	case err != nil && adapters.FaultOf(err).Kind == adapters.Open: // the log has said why
+		result = "open"
+		span.SetStatus(codes.Error, result)
 	case err != nil:
 		result = "failed"
 		span.SetStatus(codes.Error, result)

@@ -104,7 +104,9 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	}
 	live := func(file, before *config.File) *gateway.Live { //nolint:contextcheck // a breaker moves for all of its callers
 		live := file.Live(watched, traced, before)
-		live.Links = links.watch(live.Links)
+		if file.LinksInTable() { // a file of links never fails
+			live.Links = links.watch(live.Links)
+		}
 		return live
 	}
 	if err := links.prepare(ctx, file); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // What pages of other origins may send, and what they may read besides the body.
 const (
-	corsMethods = "GET, HEAD, POST, OPTIONS"
+	corsMethods = "GET, HEAD, POST, DELETE, OPTIONS"
 	corsSent    = "Accept, Authorization, Cache-Control, Content-Type, If-None-Match, Prefer, traceparent, tracestate"
 	corsRead    = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied, WWW-Authenticate"
 )

@@ -13,7 +13,7 @@ func TestCORS(t *testing.T) {
 	t.Parallel()
 	const portal = "https://portal.example"
 	configured := []string{portal, "http://localhost:3000", "null", "*", ""}
-	const methods, sent = "GET, HEAD, POST, OPTIONS", "Accept, Authorization, Cache-Control, Content-Type, If-None-Match, Prefer, traceparent, tracestate"
+	const methods, sent = "GET, HEAD, POST, DELETE, OPTIONS", "Accept, Authorization, Cache-Control, Content-Type, If-None-Match, Prefer, traceparent, tracestate"
 	const read = "Muster-Complete, Operation-Id, ETag, Age, Cache-Status, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied, WWW-Authenticate"
 	tests := []struct {
 		name    string

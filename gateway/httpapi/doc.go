@@ -28,7 +28,8 @@
 //	auth.go     who asks; package bearer knows whose tokens are believed
 //	request.go  path, query and headers become a gateway.Query; header.go helps
 //	lookup.go   the engine is asked, me.go for whoever asks; batch.go asks for several
-//	            people at once, and providers.go tells whom it could ask
+//	            people at once, purge.go has one forgotten, and providers.go tells whom it
+//	            could ask
 //	respond.go  a profile goes out, with what a client may keep of it
 //	problem.go  a refusal goes out: every error answer of the package
 //

@@ -47,6 +47,12 @@ func (e *engine) Lookups(ctx context.Context, q gateway.Query, users []map[strin
 	return results, nil
 }
 
+// Purge notes what it was asked, and ends as told.
+func (e *engine) Purge(_ context.Context, q gateway.Query) error {
+	e.asked = append(e.asked, q)
+	return e.err
+}
+
 func (e *engine) Live() *gateway.Live { return e.live }
 
 // upstream is asked by one kind of identifier.

@@ -381,6 +381,33 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 	batchesOf("globex", "a foreign tenant", known, 403, "{", "Authorization", authorization)
 	batches("not ready", unknown, 503, one, "Authorization", authorization)
 	batches("a page", h, 406, one, "Accept", "text/html")
+	const purge = "/v1/tenants/{tenant}/users/{user}/cache"
+	left := &gateway.RequestError{Status: 503, Title: "Not all could be forgotten.", Reason: "r", Resolution: "s"}
+	for status, err := range map[int]error{204: nil, 400: refused, 404: noTenant, 503: left, 500: io.ErrUnexpectedEOF, 406: nil} {
+		for _, accept := range []string{"application/json", "application/problem+json"} {
+			if status == http.StatusNotAcceptable {
+				accept = "text/html"
+			}
+			e.told(gateway.Answer{}, err)
+			w := do(t, h, http.MethodDelete, jane+"/cache", "Accept", accept)
+			if w.Code != status {
+				t.Errorf("purge: status %d, want %d", w.Code, status)
+			}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/", nil)
+			if err := conforms(t, document, purge, r, w); err != nil {
+				t.Errorf("purge: %d, Accept %q: %v\n%s", status, accept, err, w.Body)
+			}
+			produced[fmt.Sprint(purge, " ", w.Code)] = true
+		}
+	}
+	for status, header := range map[int][]string{401: nil, 403: {"Authorization", authorization}} {
+		w := do(t, known, http.MethodDelete, "/v1/tenants/globex/users/jane/cache", header...)
+		expect(t, "purge", w.Code, status)
+		if err := conforms(t, document, purge, httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/", nil), w); err != nil {
+			t.Errorf("purge: %d: %v\n%s", status, err, w.Body)
+		}
+		produced[fmt.Sprint(purge, " ", w.Code)] = true
+	}
 	for path, item := range document.Paths.Map() {
 		for _, operation := range item.Operations() {
 			for status := range operation.Responses.Map() {

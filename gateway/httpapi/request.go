@@ -53,9 +53,13 @@ func readParameters(query string, known ...string) *parameters {
 		p.refuse("The query cannot be read.", "Percent-encode names and values; separate parameters by &.")
 		return p
 	}
+	use := "Leave it out."
+	if known != nil {
+		use = "Use: " + strings.Join(known, ", ") + "."
+	}
 	for name := range p.values {
 		if !slices.Contains(known, name) {
-			p.refuse("The query has a parameter that is not known.", "Use: "+strings.Join(known, ", ")+". A token belongs into the Authorization header.")
+			p.refuse("The query has a parameter that is not known.", use+" A token belongs into the Authorization header.")
 		}
 	}
 	return p

@@ -23,6 +23,8 @@ type Engine interface {
 	// Lookups answers who several people are, each called by kind of identifier. Its
 	// error is of the whole, and of the same types.
 	Lookups(ctx context.Context, q gateway.Query, users []map[string]string) ([]gateway.Result, error)
+	// Purge forgets all that is kept of one person. Its error is a *gateway.RequestError.
+	Purge(ctx context.Context, q gateway.Query) error
 	// Live is the configuration in force.
 	Live() *gateway.Live
 }
@@ -85,6 +87,7 @@ func (d *door) routes(router *gin.Engine) {
 	get("/v1/tenants/:tenant/users/:user", d.admitted, d.metered, acceptable, d.lookup)
 	get("/v1/tenants/:tenant/users/", d.admitted, d.metered, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
 	router.POST("/v1/tenants/:tenant/lookups", d.admitted, d.metered, acceptable, d.lookups)
+	router.DELETE("/v1/tenants/:tenant/users/:user/cache", d.admitted, d.metered, acceptable, d.purge)
 	get("/v1/me", d.admitted, d.metered, acceptable, d.me)
 	get("/v1/providers", d.admitted, d.metered, acceptable, d.providers)
 

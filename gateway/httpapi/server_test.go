@@ -34,6 +34,7 @@ func (e echo) Lookups(ctx context.Context, q gateway.Query, users []map[string]s
 	}
 	return results, nil
 }
+func (echo) Purge(context.Context, gateway.Query) error { return nil }
 
 func (echo) Live() *gateway.Live { return live() }
 

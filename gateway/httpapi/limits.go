@@ -67,9 +67,7 @@ const sending = 20 * time.Second
 // allow lets an answer take as long as its budget, whatever the server's own limits:
 // those are of clients who are slow.
 func allow(c *gin.Context, budget time.Duration) {
-	until, connection := time.Now().Add(budget+sending), http.NewResponseController(c.Writer)
-	_ = connection.SetReadDeadline(until) // or net/http would take it for the client's leaving
-	_ = connection.SetWriteDeadline(until)
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(budget + sending)) // where there is a connection
 }
 
 // headerSize is about what the header took on the wire.

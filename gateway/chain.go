@@ -262,73 +262,120 @@ func (c *chain) gather(i int, kinds []string, now bool) (claims []claim, wait bo
 // best is the strongest claim of a kind that may be used to ask a source.
 func (c *chain) best(i int, kind string) (best claim, some bool) {
 	for _, k := range c.claims {
-		if k.kind != kind || k.source == i || k.source >= 0 && !leadsTo(kind, c.steps[k.source].source, c.steps[i].source) {
-			continue
-		}
-		if !some || k.stronger(best) {
+		if c.leads(k, kind, i) && (!some || k.stronger(best)) {
 			best, some = k, true
 		}
 	}
 	return best, some
 }
 
+// leads tells whether a claim is of a kind and may be used to ask a source.
+func (c *chain) leads(k claim, kind string, i int) bool {
+	return k.kind == kind && k.source != i && (k.source < 0 || leadsTo(kind, c.steps[k.source].source, c.steps[i].source))
+}
+
 // mayImprove tells whether a source that has not answered yet may say something
 // stronger than what is known, or the first that is known at all.
 func (c *chain) mayImprove(i int, kind string, best claim, some bool) bool {
-	var possible []bool
+	var possible []prospect
 	for j := range c.steps {
 		if c.steps[j].state == settled || !c.mayYield(j, kind, i) {
-			continue
-		}
-		if some && !(claim{trust: c.steps[j].source.most(kind), source: j}).stronger(best) {
 			continue
 		}
 		if possible == nil {
 			possible = c.possible(i)
 		}
-		if possible[j] {
+		may := possible[j].of(c.steps[j].source, kind)
+		if may.trust > unproved && (!some || (claim{trust: may.trust, wave: may.wave, source: j}).stronger(best)) {
 			return true
 		}
 	}
 	return false
 }
 
-// possible are the sources that may still answer, whatever becomes of one: those
-// under way, and those that are waiting for what these may yield.
-func (c *chain) possible(without int) []bool {
-	may := make([]bool, len(c.steps))
+// prospect is what may at best become known: how far it could be believed, and how soon
+// it could be known. Nothing may where it is not to be believed at all.
+type prospect struct {
+	trust Trust
+	wave  int
+}
+
+// of is the prospect of what a source yields of a kind, by that of its record.
+func (p prospect) of(s *Source, kind string) prospect {
+	return prospect{min(p.trust, s.most(kind)), p.wave}
+}
+
+// or is the better of two, of each kind of good.
+func (p prospect) or(other prospect) prospect {
+	switch {
+	case other.trust == unproved:
+		return p
+	case p.trust == unproved:
+		return other
+	default:
+		return prospect{max(p.trust, other.trust), min(p.wave, other.wave)}
+	}
+}
+
+// possible are the prospects of the records of all sources, whatever becomes of one:
+// of those under way, and of those that are waiting for what these may yield.
+func (c *chain) possible(without int) []prospect {
+	may := make([]prospect, len(c.steps))
 	for i := range c.steps {
-		may[i] = c.steps[i].state == running
+		if s := &c.steps[i]; s.state == running {
+			may[i] = prospect{Pinned, s.wave}
+			for _, k := range s.basis {
+				may[i].trust = min(may[i].trust, k.trust)
+			}
+		}
 	}
 	for changed := true; changed; {
 		changed = false
 		for i := range c.steps {
-			if may[i] || i == without || c.steps[i].state != waiting {
+			if i == without || c.steps[i].state != waiting {
 				continue
 			}
 			source := c.steps[i].source
-			may[i] = slices.ContainsFunc(source.Upstream.Needs(), func(set []string) bool {
-				return !slices.ContainsFunc(source.ownKinds(set), func(kind string) bool { return !c.obtainable(i, kind, may) })
-			})
-			changed = changed || may[i]
+			better := may[i]
+			for _, set := range source.Upstream.Needs() {
+				better = better.or(c.prospectOf(i, source.ownKinds(set), may))
+			}
+			changed = changed || better != may[i]
+			may[i] = better
 		}
 	}
 	return may
 }
 
-func (c *chain) obtainable(i int, kind string, may []bool) bool {
+// prospectOf is what becomes of a source that is asked with these kinds at their best.
+func (c *chain) prospectOf(i int, kinds []string, may []prospect) prospect {
+	record := prospect{trust: Pinned}
+	for _, kind := range kinds {
+		one := c.obtainable(i, kind, may)
+		record = prospect{min(record.trust, one.trust), max(record.wave, one.wave)}
+	}
+	if !c.steps[i].source.isLinks() {
+		record.wave++
+	}
+	return record
+}
+
+// obtainable is the best that a source may be asked with, of a kind.
+func (c *chain) obtainable(i int, kind string, may []prospect) (best prospect) {
 	if c.initial[kind] != "" {
-		return true
+		return prospect{trust: Pinned}
 	}
-	if _, some := c.best(i, kind); some {
-		return true
-	}
-	for j := range c.steps {
-		if may[j] && c.mayYield(j, kind, i) {
-			return true
+	for _, k := range c.claims {
+		if c.leads(k, kind, i) {
+			best = best.or(prospect{k.trust, k.wave})
 		}
 	}
-	return false
+	for j := range c.steps {
+		if may[j].trust > unproved && c.mayYield(j, kind, i) {
+			best = best.or(may[j].of(c.steps[j].source, kind))
+		}
+	}
+	return best
 }
 
 // try decides that a source is asked with some claims, if that is possible: then

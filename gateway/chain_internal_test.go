@@ -377,8 +377,8 @@ func TestChain(t *testing.T) {
 func TestNobodyWaitsInVain(t *testing.T) {
 	t.Parallel()
 	l := world(2,
-		&member{needs: needs("oid")}, // waits for b, whose word would go before c's
-		&member{needs: needs("room"), yields: []string{"oid"}},
+		&member{needs: [][]string{{"desk"}, {"oid"}}}, // waits for b: its word is for an earlier lookup than c's
+		&member{needs: needs("room"), yields: []string{"desk"}},
 		&member{needs: needs("email"), yields: []string{"badge", "oid"}, says: map[string]string{"badge": "7", "oid": "o1"}},
 		&member{needs: needs("badge"), yields: []string{"room"}, says: map[string]string{"room": "8"}},
 		&member{needs: needs("email")},

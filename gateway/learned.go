@@ -174,6 +174,9 @@ func (c *chain) links(slots []slot) (all []link) {
 			continue
 		}
 		for _, k := range s.said {
+			if s.lent && k.names() && c.unseen(slots, k) { // whose it is nobody knows
+				continue
+			}
 			all = append(all, link{k.kind, k.value, k.trust, s.source.Name, s.source.Hash, c.asked.begun})
 		}
 	}
@@ -194,7 +197,7 @@ func (c *chain) links(slots []slot) (all []link) {
 // that two groups share does not make them one person's.
 func (g *Gateway) older(ctx context.Context, c *chain, found group, since time.Time) (all []link) {
 	for _, k := range found.links {
-		if several(k.kind) || k.at != c.asked.begun {
+		if s := c.stepOf(k); s == nil || s.lent || several(k.kind) || k.at != c.asked.begun { // who was met by a lent address may be another
 			continue
 		}
 		met, _ := g.remembered(ctx, c.asked.tenant.Name, name{k.kind, k.value}, since)

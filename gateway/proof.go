@@ -188,9 +188,10 @@ func (a accepted) add(k claim) {
 }
 
 // remember adds what was learned before, where nothing that is said now contradicts it.
+// Another user name is not added: it might be that of whoever an address was lent by.
 func (a accepted) remember(claims []claim) {
 	for _, k := range claims {
-		if k.learned && (several(k.kind) || len(a[k.kind]) == 0) {
+		if k.learned && (k.kind == kindEmail || len(a[k.kind]) == 0) {
 			a.add(k)
 		}
 	}

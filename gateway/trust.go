@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -51,13 +52,11 @@ func namesOf(claims []claim) []name {
 	return names
 }
 
-// stronger tells whether a claim goes before another: by its trust, then by the
-// order of the sources. It does not matter which came first.
+// stronger tells whether a claim goes before another: by its trust, then by the wave in
+// which it became known, then by the order of the sources. It does not matter which came
+// first.
 func (c claim) stronger(than claim) bool {
-	if c.trust != than.trust {
-		return c.trust > than.trust
-	}
-	return c.source < than.source
+	return cmp.Or(cmp.Compare(than.trust, c.trust), cmp.Compare(c.wave, than.wave), cmp.Compare(c.source, than.source)) < 0
 }
 
 // several tells whether a person may well have more than one identifier of a kind:

@@ -289,6 +289,41 @@ func TestLentAddresses(t *testing.T) {
 		"207: account ok upstream, directory failed upstream, finder ok upstream, doors ok upstream; directory unavailable 503")
 }
 
+// memberless gives a source nothing but identifiers to give.
+func memberless(s *gateway.Source) {
+	u := s.Upstream.(upstream)
+	u.members = nil
+	s.Upstream = u
+}
+
+// TestALentAddressIsNotLearnedFrom: who was looked up while the record behind a lent
+// address could not be seen is not taken for its owner when it can be again.
+func TestALentAddressIsNotLearnedFrom(t *testing.T) {
+	t.Parallel()
+	configured := func(desk answer) *gateway.Live {
+		l := live(
+			source("account", knows("", "self", "1", "username", "jane", "email", "joe@x.example"), asks([]string{"self", "username", "email"}, "username")),
+			source("search", knows("", "desk", "7", "email", "joe@x.example"), asks([]string{"desk", "email"}, "email"), memberless),
+			source("desk", desk, asks([]string{"self", "username"}, "self")),
+		)
+		for _, s := range l.Sources {
+			s.Keep = adapters.Lifetimes{}
+		}
+		return l
+	}
+	up := configured(knows("CANARY", "self", "7", "username", "joe"))
+	g := open(t, up)
+	expect(t, "the owner", tell(ask(t, g, gateway.Query{User: "email:joe@x.example"})), "200: account unlinked [username], search ok upstream, desk ok upstream")
+	g.Swap(configured(fails(adapters.Unavailable)))
+	expect(t, "down", tell(ask(t, g, gateway.Query{User: "username:jane"})), "207: account ok upstream, search ok upstream, desk failed upstream; desk unavailable 503")
+	g.Swap(up)
+	for _, when := range []string{"up", "again"} {
+		expect(t, when, tell(ask(t, g, gateway.Query{User: "username:jane"})),
+			"207: account ok upstream, search failed upstream, desk failed upstream; search mismatch 409, desk mismatch 409")
+	}
+	expect(t, "the owner again", tell(ask(t, g, gateway.Query{User: "email:joe@x.example"})), "200: account unlinked [username], search ok upstream, desk ok upstream")
+}
+
 // TestHowLongLinksAreKept: as long as the configuration says, counted from when a source
 // said so; with 0 nothing is learned, and what an earlier configuration has learned is
 // not used.

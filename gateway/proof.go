@@ -188,10 +188,10 @@ func (a accepted) add(k claim) {
 }
 
 // remember adds what was learned before, where nothing that is said now contradicts it.
-// Another user name is not added: it might be that of whoever an address was lent by.
+// User names are not added: one might be that of whoever an address was lent by.
 func (a accepted) remember(claims []claim) {
 	for _, k := range claims {
-		if k.learned && (k.kind == kindEmail || len(a[k.kind]) == 0) {
+		if k.learned && k.kind != kindUsername && (k.kind == kindEmail || len(a[k.kind]) == 0) {
 			a.add(k)
 		}
 	}
@@ -222,7 +222,7 @@ func (a accepted) holds(s *step) bool {
 		return false
 	}
 	for _, k := range s.basis {
-		if !a.has(k) {
+		if !a.has(k) && !(k.kind == kindUsername && k.learned) {
 			return false
 		}
 	}

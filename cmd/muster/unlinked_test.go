@@ -74,7 +74,7 @@ func TestOneIdentifierOfFive(t *testing.T) {
 		for _, p := range people[:min(5, len(people))] {
 			var first gateway.Answer
 			firstID := ""
-			kinds := []string{"email", "username", "csp"}
+			kinds := []string{"email", "username", "csp", "itwin"}
 			for _, kind := range kinds {
 				if p.IDs[kind] == "" {
 					continue

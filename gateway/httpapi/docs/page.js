@@ -4,7 +4,7 @@
 
 const form = document.getElementById("ask");
 const result = document.getElementById("result");
-const shownHeaders = ["Operation-Id", "Muster-Complete", "Cache-Control", "Cache-Status", "Age", "ETag", "Retry-After", "Preference-Applied"];
+const shownHeaders = ["Operation-Id", "Muster-Complete", "Cache-Control", "Cache-Status", "Age", "ETag", "Retry-After", "RateLimit", "WWW-Authenticate", "Preference-Applied"];
 
 function element(name, className, ...children) {
   const e = document.createElement(name);
@@ -44,6 +44,8 @@ function request() {
   // The browser's own cache is left out below. It would then add a no-cache, which is for the
   // gateway to see only where it was asked for; no-transform stands in its place and does nothing.
   const headers = { Accept: "application/json", "Cache-Control": f.has("fresh") ? "no-cache" : "no-transform" };
+  const token = f.get("token").trim().replace(/^Bearer\s+/i, "");
+  if (token) headers.Authorization = "Bearer " + token;
   if (f.has("strict")) headers.Prefer = "handling=strict";
   const path = "v1/tenants/" + segment(f.get("tenant")) + "/users/" + segment(f.get("user"));
   return { url: path + (query.length ? "?" + query.join("&") : ""), headers };

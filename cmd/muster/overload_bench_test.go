@@ -56,6 +56,65 @@ func BenchmarkOverload(b *testing.B) {
 	}
 }
 
+// BenchmarkNeighbours asks in peace, and beside those who are slow, each in one of the ways
+// of slowhttptest, or who ask for more than their tenant may: what 99 of 100 lookups take
+// at most is to be read against "alone".
+func BenchmarkNeighbours(b *testing.B) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"id": "1", "mail": "casey@acme.example", "name": "Casey"}`)
+	}))
+	b.Cleanup(upstream.Close)
+	address := serveApart(b, upstream.Listener.Addr().String())
+	lookup := func(tenant string) string {
+		return "GET /v1/tenants/" + tenant + "/users/email:casey@acme.example HTTP/1.1\r\nHost: muster\r\n\r\n"
+	}
+	const body = "POST /v1/tenants/acme/lookups HTTP/1.1\r\nHost: muster\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n"
+	for _, neighbour := range []struct {
+		name  string
+		slow  string // what a slow one sends at once; then a byte in a while
+		flood bool
+	}{
+		{name: "alone"}, {"slow headers", "GET / HTTP/1.1\r\nX: ", false}, {"slow bodies", body, false},
+		{"slow readers", strings.Repeat(lookup("acme"), 3), false}, {"flood", "", true},
+	} {
+		b.Run(neighbour.name, func(b *testing.B) {
+			for b.Loop() {
+				const lasts, slow = 3 * time.Second, 2000
+				var beside sync.WaitGroup
+				for range slow {
+					if neighbour.slow != "" {
+						beside.Go(func() { crawl(address, neighbour.slow, lasts) })
+					}
+				}
+				if neighbour.flood {
+					beside.Go(func() {
+						b.ReportMetric(float64(len(ask(b, address, lookup("busy"), 50, 2000, lasts).limited))/lasts.Seconds(), "limited/s")
+					})
+				}
+				good := ask(b, address, lookup("acme"), 10, 200, lasts)
+				beside.Wait()
+				b.ReportMetric(percentile(good.done, 0.5), "p50-ms")
+				b.ReportMetric(percentile(good.done, 0.99), "p99-ms")
+				b.ReportMetric(float64(len(good.done))/lasts.Seconds(), "done/s")
+			}
+		})
+	}
+}
+
+// crawl connects, sends something, and from then on a byte in a while. It reads nothing.
+func crawl(address, first string, lasts time.Duration) {
+	until := time.Now().Add(lasts)
+	conn, err := net.Dial("tcp", address) //nolint:noctx // to this machine
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(until)
+	for _, err = io.WriteString(conn, first); err == nil && time.Now().Before(until); _, err = io.WriteString(conn, "x") {
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
 // serveApart runs the program with one processor, before an upstream.
 func serveApart(b *testing.B, upstream string) (address string) {
 	b.Helper()
@@ -74,7 +133,7 @@ func serveApart(b *testing.B, upstream string) (address string) {
 	for name, text := range map[string]string{
 		"gateway.yaml": `
 listen: {address: "` + address + `", admin: "127.0.0.1:0"}
-tenants: {acme: {}}
+tenants: {acme: {}, busy: {rate: 50/s}}
 identifiers: {accept: [email]}
 providers: [{use: people}]
 egress: {connect: {"*.example": {address: "` + upstream + `", plaintext: true}}}
@@ -123,7 +182,7 @@ tests:
 }
 
 // asked is how long each answer took, by what it was.
-type asked struct{ done, refused []time.Duration }
+type asked struct{ done, refused, limited []time.Duration }
 
 // ask sends a request over and over by so many connections; so often in a second
 // altogether, or, where the rate is 0, as soon as there is an answer.
@@ -156,6 +215,8 @@ func ask(b *testing.B, address, request string, connections int, rate float64, l
 					results[i].done = append(results[i].done, took)
 				case status == http.StatusServiceUnavailable:
 					results[i].refused = append(results[i].refused, took)
+				case status == http.StatusTooManyRequests:
+					results[i].limited = append(results[i].limited, took)
 				default:
 					b.Errorf("status %d", status)
 				}
@@ -165,7 +226,7 @@ func ask(b *testing.B, address, request string, connections int, rate float64, l
 	all.Wait()
 	var sum asked
 	for _, r := range results {
-		sum.done, sum.refused = append(sum.done, r.done...), append(sum.refused, r.refused...)
+		sum.done, sum.refused, sum.limited = append(sum.done, r.done...), append(sum.refused, r.refused...), append(sum.limited, r.limited...)
 	}
 	return sum
 }

@@ -56,12 +56,12 @@ func signed(t *testing.T, header, claims string) string {
 // verifierOf is the one of a file, with the keys of its issuers.
 func verifierOf(t *testing.T, file, before *config.File, transport http.RoundTripper) *bearer.Verifier {
 	t.Helper()
-	v, err := file.Callers(func(http.RoundTripper) http.RoundTripper { return transport }, before)
-	if err != nil || v == nil {
-		t.Fatalf("%v, %v", v, err)
+	all, err := file.Callers(config.CallersOptions{Wrap: func(http.RoundTripper) http.RoundTripper { return transport }, Before: before})
+	if err != nil || all == nil || all.Tokens == nil {
+		t.Fatalf("%v, %v", all, err)
 	}
-	t.Cleanup(v.Close)
-	return v
+	t.Cleanup(all.Tokens.Close)
+	return all.Tokens
 }
 
 const callersFile = `
@@ -176,7 +176,7 @@ func TestKeysOverAReload(t *testing.T) {
 		t.Errorf("asked another way: %v", known)
 	}
 	folder.write("gateway.yaml", watched)
-	if none, err := folder.load().Callers(nil, nil); none != nil || err != nil {
+	if none, err := folder.load().Callers(config.CallersOptions{}); none != nil || err != nil {
 		t.Errorf("without callers: %v, %v", none, err)
 	}
 }

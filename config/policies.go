@@ -71,15 +71,9 @@ func forKeys() []document.Key[gateway.Policy] {
 			n.Errorf("no claim is named").Suggest("for example {org.role: admin}")
 		}
 	}).Like("{email_verified: true, groups: [staff, hr]}")
-	scopes := namesType("a scope", "profile.basic").With(func(scopes []string, n *document.Node) {
-		for _, item := range n.OneOrMore() {
-			if strings.ContainsAny(item.Text(), " \t") && strings.TrimSpace(item.Text()) != "" {
-				item.Errorf("no scope has a space in it").Suggest("write [%s] for a token that has all of these", strings.Join(strings.Fields(item.Text()), ", "))
-			}
-		}
-	})
+	scopes := namesType("a scope", "profile.basic").With(oneWordEach)
 	return []document.Key[gateway.Policy]{
-		document.Of("scopes", "the token has it, or all of a list", scopes, func(p *gateway.Policy) *[]string { return &p.Scopes }),
+		document.Of("scopes", "the caller has it, or all of a list", scopes, func(p *gateway.Policy) *[]string { return &p.Scopes }),
 		document.Of("claims", "conditions that the token's claims meet", claims, func(p *gateway.Policy) *normalize.Condition { return &p.Claims }),
 		document.Of("cel", "an expression that is true of who asks and, if it wants, of who is asked for", normalize.PredicateType(gateway.PolicyVariables()...).Like("caller.subject == target.id.oid"), func(p *gateway.Policy) *normalize.Predicate { return &p.CEL }),
 	}
@@ -134,6 +128,12 @@ func testCallerKeys() []document.Key[gateway.Caller] {
 	texts := document.NamesOf(document.AnyValue("text"))
 	return []document.Key[gateway.Caller]{
 		document.Of("issuer", "whose token it is", document.Text(), func(c *gateway.Caller) *string { return &c.Issuer }),
+		{Name: "certificate", About: "the name in the certificate that they come with in place of a token; it is their subject too", Form: document.Object(certificateKeys).Form, Read: func(c *gateway.Caller, n *document.Node) {
+			var read certificate
+			if certificateType().Read(&read, n); read.name().Text != "" {
+				c.Certificate, c.Subject = map[string]string{string(read.name().Kind): read.name().Text}, read.name().Text
+			}
+		}},
 		document.Of("subject", "who it is", document.Text(), func(c *gateway.Caller) *string { return &c.Subject }),
 		document.Of("scopes", "what they may", document.Texts(), func(c *gateway.Caller) *[]string { return &c.Scopes }),
 		document.Of("tenants", "that they may ask for", document.Texts(), func(c *gateway.Caller) *[]string { return &c.Tenants }),
@@ -192,7 +192,7 @@ func (f *File) bindPolicies() {
 		}
 	}
 	if f.dynamic.callers != nil && f.dynamic.policies == nil {
-		f.Notes = append(f.Notes, "no `policies` are written: whoever comes with a token is shown nothing")
+		f.Notes = append(f.Notes, "no `policies` are written: whoever comes is shown nothing")
 	}
 }
 

@@ -17,13 +17,18 @@ type Caller struct {
 	Tenants []string          // that they may ask for; EveryTenant alone for all
 	Self    map[string]string // what they are called themselves, by kind of identifier; for /v1/me
 	Rate    adapters.Rate     // of people that they may ask for; zero for any
+
+	// Certificate is, of a caller who came with a certificate in place of a token, the
+	// name in it by which an operator knows them: uri or dns, and the name. Such a caller
+	// has no Issuer, no Token and no Claims.
+	Certificate map[string]string
 }
 
 // EveryTenant among a caller's Tenants grants all that are configured. Only an
 // operator's file can say so: no token does.
 const EveryTenant = "*"
 
-// Has tells whether the caller's token has a scope.
+// Has tells whether the caller's token has a scope, or an operator has given it to them.
 func (c *Caller) Has(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
 // MayAsk tells whether the caller may ask for a tenant.

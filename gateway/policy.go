@@ -40,8 +40,12 @@ const (
 	variableTarget = "target"
 )
 
-// admits tells whether all holds that a policy wants of the caller alone.
+// admits tells whether all holds that a policy wants of the caller alone. Of claims it
+// wants nothing that a caller without a token could meet, were it that one is absent.
 func (p *Policy) admits(who *Caller) bool {
+	if who.Certificate != nil && !p.Claims.Empty() {
+		return false
+	}
 	claims := any(who.Claims)
 	if who.Claims == nil {
 		claims = map[string]any{}
@@ -54,7 +58,15 @@ func (p *Policy) admits(who *Caller) bool {
 // nothing is true.
 func (c *Caller) variable() map[string]any {
 	v := map[string]any{"scopes": anyList(c.Scopes), "tenants": anyList(c.Tenants), "claims": map[string]any{}}
-	if c.Claims != nil {
+	switch {
+	case c.Certificate != nil: // a missing key, or !has(caller.claims.x) were true of it
+		name := map[string]any{}
+		for kind, text := range c.Certificate {
+			name[kind] = text
+		}
+		v["certificate"] = name
+		delete(v, "claims")
+	case c.Claims != nil:
 		v["claims"] = c.Claims
 	}
 	for name, text := range map[string]string{"issuer": c.Issuer, "subject": c.Subject} {

@@ -292,7 +292,7 @@ func BenchmarkCallers(b *testing.B) {
 		}
 	}
 	b.Run("nobody", ask)
-	w.reloading.callers.door.Set(v)
+	w.reloading.callers.door.Set(v, nil)
 	b.Run("callers", ask)
-	w.reloading.callers.door.Set(nil)
+	w.reloading.callers.door.Set(nil, nil)
 }

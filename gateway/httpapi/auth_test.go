@@ -94,7 +94,7 @@ func (i issuing) callersAt(t testing.TB, rate adapters.Rate, known bool, tenants
 	}
 	t.Cleanup(func() { running.Wait(); v.Close() })
 	callers := new(httpapi.Callers)
-	callers.Set(v)
+	callers.Set(v, nil)
 	return callers
 }
 
@@ -326,9 +326,9 @@ func TestCallersChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	callers.Set(v)
+	callers.Set(v, nil)
 	closed := status()
-	callers.Set(nil)
+	callers.Set(nil, nil)
 	if got := []int{open, closed, status()}; !cmp.Equal(got, []int{200, 401, 200}) {
 		t.Errorf("statuses %v", got)
 	}

@@ -50,7 +50,7 @@ type digest [sha256.Size]byte
 type material struct {
 	leaf              *x509.Certificate
 	authorities       []*x509.Certificate // who vouches for clients
-	asking, insistent *tls.Config // for clients, who may show a certificate, or must
+	asking, insistent *tls.Config         // for clients, who may show a certificate, or must
 }
 
 // Load reads an identity. The error is a *FileError. Read, which is os.ReadFile or

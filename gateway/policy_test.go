@@ -18,6 +18,7 @@ import (
 
 	"muster/adapters"
 	"muster/cache"
+	"muster/config/document"
 	"muster/gateway"
 	"muster/normalize"
 )
@@ -45,6 +46,18 @@ func where(t testing.TB, text string, p gateway.Policy) gateway.Policy {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// condition is one on the claims.
+func condition(t testing.TB, text string) normalize.Condition {
+	t.Helper()
+	var problems document.Problems
+	var c normalize.Condition
+	new(normalize.Compiler).ConditionType().Read(&c, document.Read("claims", []byte(text), &problems))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // policed puts policies in force.
@@ -703,5 +716,42 @@ func BenchmarkPolicies(b *testing.B) {
 				ask(b, g, q)
 			}
 		})
+	}
+}
+
+// TestPoliciesOfCertificates: who comes with a certificate has the scopes that an operator
+// gives them and the name by which they are known. What is about claims is never about
+// them, though it be met by a claim that is absent.
+func TestPoliciesOfCertificates(t *testing.T) {
+	t.Parallel()
+	const name = "spiffe://acme.example/frontend"
+	frontend := &gateway.Caller{Caller: adapters.Caller{Subject: name}, Certificate: map[string]string{"uri": name}, Scopes: []string{"profile.basic"}, Tenants: []string{"acme"}}
+	token := scoped("profile.basic")
+	token.Subject, token.Claims = name, map[string]any{"sub": name, "certificate": map[string]any{"uri": name}}
+	for _, test := range []struct {
+		policy                     gateway.Policy
+		certificate, token, nobody bool
+	}{
+		{gateway.Policy{Scopes: []string{"profile.basic"}}, true, true, false},
+		{gateway.Policy{Scopes: []string{"profile.full"}}, false, false, false},
+		{where(t, `caller.certificate.uri == "`+name+`"`, gateway.Policy{}), true, false, false},
+		{where(t, `caller.certificate.dns == "`+name+`"`, gateway.Policy{}), false, false, false},
+		{where(t, `has(caller.certificate)`, gateway.Policy{}), true, false, false},
+		{where(t, `caller.subject == "`+name+`"`, gateway.Policy{}), true, true, false},
+		{where(t, `"acme" in caller.tenants`, gateway.Policy{}), true, false, false},
+		{where(t, `has(caller.issuer)`, gateway.Policy{}), false, true, false},
+		{where(t, `caller.issuer != "https://evil.example/"`, gateway.Policy{}), false, true, false},
+		{where(t, `!has(caller.claims.blocked)`, gateway.Policy{}), false, true, true},
+		{gateway.Policy{Claims: condition(t, `{blocked: null}`)}, false, true, true},
+		{gateway.Policy{Scopes: []string{"profile.basic"}, Claims: condition(t, `{email_verified: [true, null]}`)}, false, true, false},
+		{where(t, "true", gateway.Policy{}), true, true, true},
+	} {
+		test.policy.Shows = normalize.Everything()
+		p := &gateway.Policies{All: []gateway.Policy{test.policy}}
+		for who, want := range map[*gateway.Caller]bool{frontend: test.certificate, token: test.token, {}: test.nobody} {
+			if shown, _ := p.Shown(who, nil); shown.Empty() == want {
+				t.Errorf("%+v to %+v: shown %t", test.policy, who, !want)
+			}
+		}
 	}
 }

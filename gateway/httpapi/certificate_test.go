@@ -208,7 +208,9 @@ func TestCallersWithCertificates(t *testing.T) {
 		foreign  = certificate(newVouching(t), "", frontendName, soon)
 		expired  = certificate(d.clients, "", frontendName, time.Now().Add(-time.Second))
 	)
-	bearerOf := func(changes map[string]any) []string { return []string{"Authorization", "Bearer " + i.token(t, changes)} }
+	bearerOf := func(changes map[string]any) []string {
+		return []string{"Authorization", "Bearer " + i.token(t, changes)}
+	}
 	old := bearerOf(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()})
 	pemOf := url.QueryEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.clients.issue("", frontendName, soon).Certificate[0]})))
 	proxied := []string{"X-Forwarded-Client-Cert", "By=spiffe://x;Hash=0;URI=" + frontendName, "X-SSL-Client-Verify", "SUCCESS", "X-SSL-Client-Cert", pemOf, "Client-Cert", ":" + pemOf + ":", "X-Client-Verify", "SUCCESS"}

@@ -355,7 +355,7 @@ func TestFetchesAreTold(t *testing.T) {
 		}
 		expect("because of a token", "new")
 		keys.publish()
-		time.Sleep(2 * time.Minute)
+		time.Sleep(90 * time.Second) // it is asked within these, and once more after half a minute
 		expect("of none", "failed")
 		cancel()
 		<-done

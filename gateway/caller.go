@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"muster/adapters"
 )
@@ -22,6 +23,21 @@ type Caller struct {
 	// name in it by which an operator knows them: uri or dns, and the name. Such a caller
 	// has no Issuer, no Token and no Claims.
 	Certificate map[string]string
+
+	// Decided keeps what policies have decided of this caller for as long as there is the
+	// caller; nil to decide anew for each lookup.
+	Decided *Decided
+}
+
+// Decided is what the policies in force have decided of one caller. Nothing of it depends
+// on the time, nor on who is asked for. Its zero value has decided nothing yet; it is safe
+// for concurrent use.
+type Decided struct{ last atomic.Pointer[decision] }
+
+type decision struct {
+	by      *Policies // of another configuration nothing is kept
+	rights  *rights
+	refused *RequestError
 }
 
 // EveryTenant among a caller's Tenants grants all that are configured. Only an

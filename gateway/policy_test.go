@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -69,7 +70,7 @@ func policed(l *gateway.Live, all ...gateway.Policy) *gateway.Live {
 // scoped is a caller of acme.
 func scoped(scopes string) *gateway.Caller {
 	c := callerOf("https://login.example.com/", "jane-subject", "token")
-	c.Scopes = strings.Fields(scopes)
+	c.Scopes, c.Decided = strings.Fields(scopes), new(gateway.Decided)
 	return c
 }
 
@@ -752,6 +753,36 @@ func TestPoliciesOfCertificates(t *testing.T) {
 			if shown, _ := p.Shown(who, nil); shown.Empty() == want {
 				t.Errorf("%+v to %+v: shown %t", test.policy, who, !want)
 			}
+		}
+	}
+}
+
+// TestDecisionsEndWithTheirPolicies: what is kept of a caller is for the policies that have
+// decided it, and for that caller.
+func TestDecisionsEndWithTheirPolicies(t *testing.T) {
+	t.Parallel()
+	says := record(normalize.Profile{DisplayName: "Jane", Title: "Engineer"})
+	sources := func() *gateway.Live { return live(source("a", says, gives("username", "displayName title", ""))) }
+	names, titles, nothing := policed(sources(), shows(t, "a", "displayName")), policed(sources(), shows(t, "a", "title")), policed(sources(), shows(t, "c", "title"))
+	free := sources()
+	g := open(t, names)
+	first, second := scoped("a"), scoped("b")
+	for _, step := range []struct {
+		live          *gateway.Live
+		first, second string
+	}{
+		{names, "Jane ", "403"}, {names, "Jane ", "403"}, {titles, " Engineer", "403"}, {nothing, "403", "403"}, {free, "Jane Engineer", "Jane Engineer"}, {names, "Jane ", "403"},
+	} {
+		g.Swap(step.live)
+		for who, want := range map[*gateway.Caller]string{first: step.first, second: step.second} {
+			a, err := g.Lookup(t.Context(), gateway.Query{Tenant: "acme", User: "jane", Caller: who})
+			got := ""
+			if refused, is := errors.AsType[*gateway.RequestError](err); is {
+				got = fmt.Sprint(refused.Status)
+			} else if a.Data != nil {
+				got = a.Data.DisplayName + " " + a.Data.Title
+			}
+			expect(t, "shown", got, want)
 		}
 	}
 }

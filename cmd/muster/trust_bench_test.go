@@ -18,16 +18,18 @@ import (
 // trusts are callers and policies, from none to such as name who is asked for.
 func trusts(i *issuer) map[string]string {
 	callers := fmt.Sprintf("    127.0.0.1: {address: %q, plaintext: true}\ncallers:\n  - {issuer: %q, audiences: muster, claims: {tenant: org, user: {email: email}}}\n", i.Listener.Addr().String(), i.URL)
-	return map[string]string{
-		"nobody": "",
-		"scope":  callers + "policies: [{for: {scopes: profile.full}, show: \"*\"}]\n",
-		"target": callers + `policies:
+	const target = `policies:
   - {for: {scopes: profile.basic}, show: [userName, displayName, name, emails]}
   - {for: {claims: {groups: [hr, staff], email_verified: true}}, show: [active, groups, phoneNumbers]}
   - {for: {cel: '"staff" in caller.claims.groups && caller.claims.org == "acme"'}, show: [roles, organizations, attributes]}
   - {for: {cel: 'caller.user.email == target.id.email'}, show: "*"}
   - {for: {cel: '"muster.support" in caller.scopes && target.id.email.endsWith("@example.com")'}, show: [title, department]}
-`,
+`
+	return map[string]string{
+		"nobody": "",
+		"scope":  callers + "policies: [{for: {scopes: profile.full}, show: \"*\"}]\n",
+		"self":   callers + target,
+		"others": callers + target,
 	}
 }
 
@@ -82,16 +84,17 @@ func spent(b *testing.B) time.Duration {
 
 // BenchmarkTrust asks for somebody whom the cache knows, over HTTP and in turn: of a gateway
 // without callers, of one whose sixteen callers come with RS256 tokens and are shown all by
-// a scope, and of one whose policies look at claims and at who is asked for. The ratios are
-// of the processors' time; a third more is what trust may cost.
+// a scope, and of two whose policies look at claims and at who is asked for: the callers are
+// the person, or others. The ratios are of the processors' time; a third more is what trust
+// may cost.
 func BenchmarkTrust(b *testing.B) {
 	i := newIssuer(b)
 	for name, query := range map[string]string{"five": "", "one": "?sources=numium"} {
 		b.Run(name, func(b *testing.B) {
-			order := []string{"nobody", "scope", "target"}
+			order := []string{"nobody", "scope", "self", "others"}
 			clients := make([]*client, len(order))
 			for n, way := range order {
-				clients[n] = newClient(b, i, trusts(i)[way], query)
+				clients[n] = newClient(b, i, trusts(i)[way], query, way == "others")
 			}
 			sums := make([]time.Duration, len(order))
 			const block = 64
@@ -115,7 +118,7 @@ func BenchmarkTrust(b *testing.B) {
 }
 
 // newClient is one of a gateway of its own.
-func newClient(b *testing.B, i *issuer, trust, query string) *client {
+func newClient(b *testing.B, i *issuer, trust, query string, others bool) *client {
 	b.Helper()
 	w := newBenchmark(b)
 	casey := w.simulation.People()[0]
@@ -130,7 +133,11 @@ func newClient(b *testing.B, i *issuer, trust, query string) *client {
 	}
 	c := &client{}
 	for n := range 16 {
-		c.requests = append(c.requests, requestOf(b, w, i, casey, n, query, trust != ""))
+		claims := claimsOf(casey, n)
+		if others {
+			claims["email"] = "somebody.else@example.com"
+		}
+		c.requests = append(c.requests, requestOf(b, w, i, casey, claims, query, trust != ""))
 	}
 	var err error
 	if c.conn, err = (&net.Dialer{}).DialContext(b.Context(), "tcp", w.Address); err != nil {
@@ -152,12 +159,12 @@ func claimsOf(p simulator.Person, n int) map[string]any {
 	}
 }
 
-func requestOf(b *testing.B, w *world, i *issuer, p simulator.Person, n int, query string, known bool) []byte {
+func requestOf(b *testing.B, w *world, i *issuer, p simulator.Person, claims map[string]any, query string, known bool) []byte {
 	b.Helper()
 	_, path, _ := strings.Cut(w.address(p, "email")+query, w.Address)
 	request := "GET " + path + " HTTP/1.1\r\nHost: muster.example\r\nAccept: application/json\r\n"
 	if known {
-		request += "Authorization: Bearer " + i.token(b, claimsOf(p, n)) + "\r\n"
+		request += "Authorization: Bearer " + i.token(b, claims) + "\r\n"
 	}
 	return []byte(request + "\r\n")
 }

@@ -197,7 +197,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*gateway.Caller, *
 	}
 	caller := c.caller()
 	ends := caller.Expires.Add(c.issuer.Leeway)
-	v.believed.Put(rememberedAs(token), verdict{caller, c.issuer, c.set, ends, 4 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
+	v.believed.Put(rememberedAs(token), verdict{caller, c.issuer, c.set, ends, 8 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
 	return caller, nil
 }
 

@@ -82,7 +82,7 @@ func New(o Options) (*Verifier, error) {
 		}
 		v.callers[name] = &gateway.Caller{
 			Caller: adapters.Caller{Subject: name.Text}, Certificate: map[string]string{string(name.Kind): name.Text},
-			Scopes: h.Scopes, Tenants: h.Tenants, Rate: h.Rate,
+			Scopes: h.Scopes, Tenants: h.Tenants, Rate: h.Rate, Decided: new(gateway.Decided),
 		}
 	}
 	return v, nil

@@ -257,7 +257,12 @@ policies:
     tests:
       - {caller: {certificate: {uri: "spiffe://acme.example/frontend"}}, shows: userName}
       - {caller: {certificate: {dns: batch.acme.example}}, hides: "*"}
-      - {caller: {subject: "spiffe://acme.example/frontend"}, hides: "*"}
+      - {caller: {subject: "spiffe://acme.example/frontend"}, hides: userName}
+  - for: {claims: {blocked: null}} # of tokens: who has none is not meant
+    show: title
+    tests:
+      - {caller: {subject: jane}, shows: title}
+      - {caller: {certificate: {dns: batch.acme.example}}, hides: "*"}
 `
 
 // TestCertificatesOfAFile: who may come with which name is what the file says, and issuers
@@ -380,8 +385,10 @@ func TestCallersDoNotReachTheAdminListener(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ before, after, want string }{
 		"the same": {listens("127.0.0.1:9090", ""), listens("127.0.0.1:9090", ""), "applied"},
-		"until a restart": {listens("0.0.0.0:9090", ""), listens("127.0.0.1:9090", ""),
-			"refused: gateway.yaml: who has a caller's certificate would have the admin listener as well, which listens on 0.0.0.0:9090 until a restart"},
+		"until a restart": {
+			listens("0.0.0.0:9090", ""), listens("127.0.0.1:9090", ""),
+			"refused: gateway.yaml: who has a caller's certificate would have the admin listener as well, which listens on 0.0.0.0:9090 until a restart",
+		},
 		"with an authority of its own": {listens("0.0.0.0:9090", ", admin_ca: "+tls+"/one.pem"), listens("0.0.0.0:9090", ", admin_ca: "+tls+"/one.pem"), "applied"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
-	"reflect"
 	"strings"
 	"testing"
 

@@ -3,11 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"muster/config/document"
 	"muster/gateway"
+	"muster/gateway/httpapi/bearer"
 	"muster/normalize"
 )
 
@@ -274,19 +276,111 @@ func holding(by []*gateway.Policy) string {
 // TestPolicies reads a gateway's file as Check does, and runs the cases of its policies.
 // Its error is the one of Load, less what comes of the cases.
 func TestPolicies(path string) ([]PolicyResult, error) {
-	files := newFiles()
-	content, err := files.read(path)
+	file, problems, err := forPolicies(path)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, err
 	}
-	var problems document.Problems
-	root := document.Read(path, content, &problems)
-	if root == nil {
-		return nil, problems.Err()
-	}
-	file := build(root, &problems, secrets{elsewhere: new([]string), files: files})
 	if file.cases == nil {
 		return nil, problems.Err()
 	}
 	return file.cases, nil
+}
+
+// forPolicies reads a gateway's file where neither its secrets nor anybody who could be
+// asked need be.
+func forPolicies(path string) (*File, *document.Problems, error) {
+	files, problems := newFiles(), new(document.Problems)
+	content, err := files.read(path)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
+	root := document.Read(path, content, problems)
+	if root == nil {
+		return nil, nil, problems.Err()
+	}
+	return build(root, problems, secrets{elsewhere: new([]string), files: files}), problems, nil
+}
+
+// Shown is what policies show to one caller.
+type Shown struct {
+	Tenants   []string // that the caller may ask for
+	Scopes    []string
+	Everybody []string // members that are shown of whoever is asked for; "everything", or "emails (in part)"
+	Most      []string // those that are, of some people at most
+	Target    []string // those that are, of the one who was named
+	By        []string // policies that hold of the caller and the one who was named
+}
+
+// ShowPolicies reads a gateway's file as Check does, and tells what its policies show to a
+// caller: a token, whose signature is not looked at, or the caller of a test as YAML. The
+// target are the identifiers by kind, as a lookup would prove them. Its error is the one
+// of Load, or is about the caller, under whose name it is told.
+func ShowPolicies(path, name string, caller []byte, target map[string][]string) (*Shown, error) {
+	file, problems, err := forPolicies(path)
+	if err == nil {
+		err = problems.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	who, err := file.callerOf(name, caller)
+	if err != nil {
+		return nil, err
+	}
+	policies := file.policies()
+	if policies == nil { // and no callers
+		policies = &gateway.Policies{All: []gateway.Policy{{Name: "no policy", Shows: normalize.Everything()}}}
+	}
+	everybody, most := policies.Might(who)
+	shown := &Shown{Tenants: who.Tenants, Scopes: who.Scopes, Everybody: membersOf(everybody), Most: membersOf(most)}
+	of, by := policies.Shown(who, target)
+	shown.Target = membersOf(of)
+	for _, policy := range by {
+		shown.By = append(shown.By, policy.Name)
+	}
+	return shown, nil
+}
+
+// looksLikeToken tells tokens from YAML.
+var looksLikeToken = regexp.MustCompile(`^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]*$`)
+
+func (f *File) callerOf(name string, text []byte) (*gateway.Caller, error) {
+	if token := strings.TrimSpace(string(text)); looksLikeToken.MatchString(token) {
+		var issuers []bearer.Issuer
+		for _, c := range f.dynamic.callers {
+			if c.certificate == nil {
+				issuers = append(issuers, c.Issuer)
+			}
+		}
+		who, refusal := bearer.Unverified(issuers, token)
+		if refusal != nil {
+			return nil, fmt.Errorf("%s: %s", name, refusal.Reason)
+		}
+		return who, nil
+	}
+	var problems document.Problems
+	var who gateway.Caller
+	if root := document.Read(name, text, &problems); root != nil {
+		document.Decode(root, &who, testCallerKeys())
+	}
+	return &who, problems.Err()
+}
+
+// membersOf names the members of a selection for people.
+func membersOf(s normalize.Selection) []string {
+	if normalize.Everything().Minus(s).Empty() {
+		return []string{"everything"}
+	}
+	var members []string
+	for _, member := range normalize.Members() {
+		whole, err := normalize.NewSelection([]string{member})
+		switch {
+		case err != nil || !s.Needs(member):
+		case whole.Minus(s).Empty():
+			members = append(members, member)
+		default:
+			members = append(members, member+" (in part)")
+		}
+	}
+	return members
 }

@@ -115,6 +115,15 @@ func (p *Policies) Shown(who *Caller, ids map[string][]string) (normalize.Select
 	return shown, by
 }
 
+// Might is what a caller is shown of everybody, and at most, of whoever they ask for.
+func (p *Policies) Might(who *Caller) (everybody, most normalize.Selection) {
+	r, refused := p.of(who)
+	if refused != nil {
+		return everybody, most
+	}
+	return r.certain, r.possible
+}
+
 // rights are what a caller may see of the people of a tenant. They are immutable.
 type rights struct {
 	certain  normalize.Selection // of everybody

@@ -229,6 +229,8 @@ func TestWhoComes(t *testing.T) {
 		"another trust domain":        {named(raw(uri, strings.Replace(frontend, "acme", "acne", 1))), noName},
 		"a URI that is a host's":      {named(raw(uri, "https://batch.acme.example")), noName},
 		"a host that is a URI's":      {named(raw(dns, "spiffe-acme.example")), noName},
+		"a host's, as an address":     {named(raw(email, "batch.acme.example")), noName},
+		"a URI, as an address":        {named(raw(email, frontend)), noName},
 		"an address that is a host's": {named(raw(email, "jane@batch.acme.example")), noName},
 		"an address of the network":   {named(raw(ip, "\x0a\x00\x00\x07")), noName},
 		"a server's":                  {one(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), handshake},

@@ -251,6 +251,22 @@ func TestSelfIsProved(t *testing.T) {
 			},
 			user: "username:boss", want: `200: a ok upstream, b ok upstream {"displayName":"Jane","title":"theirs"}`,
 		},
+		"one's own between two of somebody else": {
+			sources: []*gateway.Source{
+				source("a", says(theirs), gives("username", "title", ""), chained),
+				source("b", record(mine, "oid:jane-subject"), gives("username", "displayName", "oid")),
+				source("c", says(theirs), gives("username", "title", ""), chained),
+			},
+			user: "username:boss", want: `200: a skipped, b ok upstream, c skipped {"displayName":"Jane"}`,
+		},
+		"somebody else's between two of one's own": {
+			sources: []*gateway.Source{
+				source("a", record(mine, "oid:jane-subject"), gives("username", "displayName", "oid"), chained),
+				source("b", says(normalize.Profile{Title: "another's"}), gives("username", "title", "")),
+				source("c", says(theirs), gives("username", "title", ""), chained),
+			},
+			user: "username:boss", want: `200: a ok upstream, b skipped, c ok upstream {"displayName":"Jane","title":"theirs"}`,
+		},
 		"an address that one has typed leads to another's record": {
 			sources: []*gateway.Source{
 				source("a", unverified(mine, "oid:jane-subject", "email:boss@acme.example"), assumes("badge", "displayName", "oid email")),

@@ -205,6 +205,12 @@ func TestKeysOverAReload(t *testing.T) {
 	if known := verifierOf(t, issuers(private), behind, &login{}).Known(); !cmp.Equal(known, []bool{true}) {
 		t.Errorf("behind the same authority: %v", known)
 	}
+	for name, other := range map[string]string{"none": one, "another name": strings.Replace(private, "ca.pem}", "ca.pem, server_name: other.example}", 1)} {
+		if known := verifierOf(t, issuers(other), behind, &login{}).Known(); !cmp.Equal(known, []bool{false}) {
+			t.Errorf("behind %s: %v", name, known)
+		}
+	}
+	issuers(private)
 	folder.write("ca.pem", string(one0)+"\n")
 	if known := verifierOf(t, issuers(private), behind, &login{}).Known(); !cmp.Equal(known, []bool{false}) {
 		t.Errorf("behind another authority: %v", known)

@@ -184,7 +184,7 @@ func definitionKeys(c *normalize.Compiler) []document.Key[Definition] {
 		{Name: "use", About: "start from that definition's keys; a key written here replaces the whole inherited one; tests are not inherited", Form: name().Form, Read: func(_ *Definition, n *document.Node) { n.Text() }},
 		document.Of("settings", "what a deployment fills in, used as {settings.NAME}", settingsType(), func(d *Definition) *[]Setting { return &d.settings }),
 		document.Of("auth", "what the upstream wants to see; exactly one kind", authType(c), func(d *Definition) *auth { return &d.auth }).Must().UnlessGiven("use"),
-		document.Of("tls", "certificates and names of the connection", document.Object(tlsKeys), func(d *Definition) *TLSFiles { return &d.tls }),
+		document.Of("tls", "certificates and names of the connection", TLSType(), func(d *Definition) *TLSFiles { return &d.tls }),
 		document.Of("lookup", "the call, or a list of which the first whose identifiers are at hand is sent", document.OneOrMore(endpointType(inRequest(), inHost())), func(d *Definition) *[]Lookup { return &d.lookups }).Must().UnlessGiven("use"),
 		document.Of("headers", "added to every lookup; one whose value is absent is left out", headers(inRequest()), func(d *Definition) *[]parameter { return &d.headers }),
 		document.Of("query", "added to every lookup; one whose value is absent is left out", parameters(inRequest()), func(d *Definition) *[]parameter { return &d.query }),
@@ -243,6 +243,9 @@ func settingKeys() []document.Key[Setting] {
 		}},
 	}
 }
+
+// TLSType is how the files and names of a connection are written.
+func TLSType() document.Type[TLSFiles] { return document.Object(tlsKeys) }
 
 func tlsKeys() []document.Key[TLSFiles] {
 	return []document.Key[TLSFiles]{

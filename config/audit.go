@@ -326,6 +326,15 @@ func (f *File) auditEgress(warn *document.Problems) {
 }
 
 func (f *File) auditListen(warn *document.Problems) {
+	if proxies := f.root.Field("listen").Field("trusted_proxies"); len(f.Static.Listen.TrustedProxies) > 0 {
+		for _, c := range f.dynamic.callers {
+			if c.certificate != nil {
+				warn.Warnf(proxies, "proxy-certificate", "behind a proxy that ends TLS, the certificate of a connection is the proxy's own").
+					Suggest("whoever comes through it is the caller whose name it has, and nobody who has none: let TLS through to here for callers with certificates, as at %s", c.node.Position())
+				break
+			}
+		}
+	}
 	origins := f.root.Field("listen").Field("cors").Field("origins")
 	for _, n := range origins.OneOrMore() {
 		if host, plain := strings.CutPrefix(n.Text(), "http://"); plain && host != "localhost" && !strings.HasPrefix(host, "localhost:") && !Loopback(host) && !Loopback(host+":0") {

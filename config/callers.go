@@ -1,10 +1,15 @@
 package config
 
 import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,32 +18,96 @@ import (
 	"muster/config/document"
 	"muster/gateway"
 	"muster/gateway/httpapi/bearer"
+	"muster/gateway/httpapi/clientcert"
 	"muster/normalize"
 )
 
-// caller is one item under `callers`: an issuer whose tokens are believed.
+// caller is one item under `callers`: an issuer whose tokens are believed, or the name
+// in a certificate of somebody who comes without a token.
 type caller struct {
 	bearer.Issuer
-	node    *document.Node
-	issuer  *document.Node
-	tenant  *document.Node
-	tenants []*document.Node
+	node        *document.Node
+	issuer      *document.Node
+	certificate *certificate // nil where there is an issuer
+	scopes      []string     // of who comes with the certificate
+	tls         adapters.TLSFiles
+	tenant      *document.Node
+	tenants     []*document.Node
+
+	transport http.RoundTripper // that brings the issuer's keys
+}
+
+// certificate is the one name by which a caller is known.
+type certificate struct {
+	node     *document.Node
+	uri, dns string
+}
+
+func (c *certificate) name() clientcert.Name {
+	if c.uri != "" {
+		return clientcert.Name{Kind: clientcert.URI, Text: c.uri}
+	}
+	return clientcert.Name{Kind: clientcert.DNS, Text: c.dns}
 }
 
 func callerType() document.Type[caller] {
-	typ := document.Object(callerKeys).Called("caller", "an issuer whose tokens are believed, and what is wanted of them")
+	typ := document.Object(callerKeys).Called("caller", "an issuer whose tokens are believed, and what is wanted of them; or the name in a certificate, and what goes with it")
 	return document.Type[caller]{Form: typ, Read: func(into *caller, n *document.Node) {
 		into.node = n
 		document.Defaults(into, callerKeys())
 		document.Decode(n, into, callerKeys())
+		into.checkWay()
 	}}
+}
+
+// checkWay holds an entry to the keys of the way in that it is about.
+func (c *caller) checkWay() {
+	n := c.node
+	if n.Kind() != document.Mapping {
+		return
+	}
+	certificate := n.Field("certificate")
+	if certificate == nil {
+		for name, hint := range map[string]string{
+			"issuer":    "its `iss`, to the letter; its keys are found by OpenID Connect Discovery, for example https://login.example.com/; or certificate: {uri: …} for who comes without a token",
+			"audiences": "of which a token must be for one, for example muster",
+		} {
+			if n.Field(name) == nil && !misspelt(n, name) {
+				n.Errorf("the key %q is missing", name).Suggest("%s", hint)
+			}
+		}
+		if scopes := n.Field("scopes"); scopes != nil {
+			scopes.Key().Errorf("a token says itself what it is good for").Suggest("claims: {scopes: PATH} is where; scopes are given to callers by `certificate`")
+		}
+		return
+	}
+	for _, name := range []string{"issuer", "audiences", "clients", "types", "leeway", "claims", "require", "tls"} {
+		if other := n.Field(name); other != nil {
+			other.Key().Errorf("a certificate has no `%s`", name).Suggest("an entry with `certificate` knows tenant, tenants, scopes and rate; who comes with a token has an entry of their own")
+		}
+	}
+}
+
+// misspelt tells whether a key of the entry is told to be another.
+func misspelt(n *document.Node, name string) bool {
+	return slices.ContainsFunc(n.Fields(), func(f document.Field) bool {
+		known := document.Members(callerKeys())
+		names := make([]string, len(known))
+		for i, m := range known {
+			names[i] = m.Name
+		}
+		return !slices.Contains(names, f.Key.Text()) && document.Closest(f.Key.Text(), names) == name
+	})
 }
 
 func callerKeys() []document.Key[caller] {
 	c := new(normalize.Compiler)
 	return []document.Key[caller]{
-		document.Of("issuer", "its `iss`, to the letter; its keys are found by OpenID Connect Discovery", issuerType(), func(c *caller) **document.Node { return &c.issuer }).Must(),
-		document.Of("audiences", "of which a token must be for one", namesType("what the issuer calls this gateway", "muster"), func(c *caller) *[]string { return &c.Audiences }).Must(),
+		document.Of("issuer", "its `iss`, to the letter; its keys are found by OpenID Connect Discovery", issuerType(), func(c *caller) **document.Node { return &c.issuer }).UnlessGiven("certificate"),
+		document.Of("audiences", "of which a token must be for one", namesType("what the issuer calls this gateway", "muster"), func(c *caller) *[]string { return &c.Audiences }).UnlessGiven("certificate"),
+		document.Of("certificate", "in place of an issuer: who comes without a token, on a connection whose certificate has this name and is vouched for by listen.tls.client_ca", document.Pointer(certificateType()), func(c *caller) **certificate { return &c.certificate }),
+		document.Of("scopes", "what who comes with the certificate may", namesType("a scope", "profile.basic").With(oneWordEach), func(c *caller) *[]string { return &c.scopes }),
+		document.Of("tls", "certificates and names of the connection to the issuer", adapters.TLSType(), func(c *caller) *adapters.TLSFiles { return &c.tls }),
 		document.Of("clients", "who may have asked for a token that is for several audiences, beside the audiences themselves", namesType("a client's id", "portal"), func(c *caller) *[]string { return &c.Clients }),
 		document.Of("types", "of which a token must be one; JWT is also a token that does not say", namesType("a `typ`", "at+jwt"), func(c *caller) *[]string { return &c.Types }).Or("[at+jwt]"),
 		document.Of("leeway", "how wrong clocks may be, on exp, nbf and iat", document.Span().With(func(leeway time.Duration, n *document.Node) {
@@ -51,6 +120,65 @@ func callerKeys() []document.Key[caller] {
 		document.Of("rate", "how many people each of these callers may ask for; as many at once", adapters.RateType(), func(c *caller) *adapters.Rate { return &c.Rate }).Or("none"),
 		document.Of("tenant", "the one tenant that these callers may ask for", nameOf("a tenant"), func(c *caller) **document.Node { return &c.tenant }),
 		document.Of("tenants", "the tenants that these callers may ask for; \"*\" is all", someOf(nameOf("a tenant, or \"*\" for all")), func(c *caller) *[]*document.Node { return &c.tenants }),
+	}
+}
+
+func certificateType() document.Type[certificate] {
+	typ := document.Object(certificateKeys).With(func(c certificate, n *document.Node) {
+		switch uri, dns := n.Field("uri"), n.Field("dns"); {
+		case n.Kind() != document.Mapping:
+		case uri == nil && dns == nil && len(n.Fields()) == 0:
+			n.Errorf("any certificate would be this caller's").Suggest("write uri: the name, for example spiffe://acme.example/frontend, or dns: the name")
+		case uri != nil && dns != nil:
+			dns.Key().Errorf("a caller is known by one name").Suggest("keep one of uri and dns; another name is another entry")
+		}
+	})
+	return document.Type[certificate]{Form: typ.Form, Read: func(into *certificate, n *document.Node) {
+		into.node = n
+		typ.Read(into, n)
+	}}
+}
+
+func certificateKeys() []document.Key[certificate] {
+	uri := document.Type[string]{Form: document.Matching("a URI", "^[A-Za-z][A-Za-z0-9+.-]*:[!-)+-~]+$").Like("spiffe://acme.example/frontend"), Read: func(into *string, n *document.Node) {
+		switch text := n.Text(); {
+		case n.Kind() != document.Scalar:
+		case strings.Contains(text, "*"):
+			n.Errorf("a name is compared to the letter: * stands for nothing").Suggest("write an entry for each caller")
+		case !certificateURI.MatchString(text):
+			n.Errorf("not a URI: %q", text).Suggest("as the certificate has it, for example spiffe://acme.example/frontend")
+		default:
+			*into = text
+		}
+	}}
+	dns := document.Type[string]{Form: document.Matching("a host's name", "^[a-z0-9_-]+([.][a-z0-9_-]+)*$").Like("frontend.acme.example"), Read: func(into *string, n *document.Node) {
+		switch text := n.Text(); {
+		case n.Kind() != document.Scalar:
+		case strings.Contains(text, "*"):
+			n.Errorf("a name is compared to the letter: * stands for nothing").Suggest("write an entry for each caller")
+		case !certificateDNS.MatchString(text) || net.ParseIP(text) != nil:
+			n.Errorf("not a host's name: %q", text).Suggest("in lower case, without a port, for example frontend.acme.example")
+		default:
+			*into = text
+		}
+	}}
+	return []document.Key[certificate]{
+		document.Of("uri", "its subject alternative name, to the letter", uri, func(c *certificate) *string { return &c.uri }),
+		document.Of("dns", "or the one that is a host's", dns, func(c *certificate) *string { return &c.dns }),
+	}
+}
+
+var (
+	certificateURI = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$`)
+	certificateDNS = regexp.MustCompile(`^[a-z0-9_-]+([.][a-z0-9_-]+)*$`)
+)
+
+// oneWordEach refuses scopes that could be none of a token's.
+func oneWordEach(_ []string, n *document.Node) {
+	for _, item := range n.OneOrMore() {
+		if strings.ContainsAny(item.Text(), " \t") && strings.TrimSpace(item.Text()) != "" {
+			item.Errorf("no scope has a space in it").Suggest("write [%s] for all of these", strings.Join(strings.Fields(item.Text()), ", "))
+		}
 	}
 }
 
@@ -154,8 +282,13 @@ func (f *File) bindCallers() {
 		tenants = append(tenants, t.name.Text())
 	}
 	seen := map[string]*document.Node{}
+	named := map[clientcert.Name]*document.Node{}
 	for _, c := range f.dynamic.callers {
-		f.bindIssuer(c, seen)
+		if c.certificate != nil {
+			f.bindCertificate(c.certificate, named)
+		} else {
+			f.bindIssuer(c, seen)
+		}
 		c.bindTenants(tenants)
 		if users := c.node.Field("claims").Field("user"); users.Kind() == document.Mapping && (f.certain() || f.dynamic.accept != nil) {
 			for _, user := range users.Fields() {
@@ -178,6 +311,61 @@ func (f *File) bindIssuer(c *caller, seen map[string]*document.Node) {
 	if u, err := url.Parse(c.Name); err == nil && u.Scheme == "http" && !f.dynamic.egress.Plaintext(hostAndPort(u)) {
 		c.issuer.Errorf("whoever is on the way could give this issuer keys of their own").
 			Suggest("write https; or name %s under egress.connect, with plaintext: true", u.Host)
+		return
+	}
+	f.bindTransport(c)
+}
+
+// bindCertificate checks that the name is one caller's, and that somebody vouches for it.
+func (f *File) bindCertificate(c *certificate, named map[clientcert.Name]*document.Node) {
+	if f.Static.Listen.TLS.ClientCA == "" && f.root.Field("listen").Field("tls").Field("client_ca") == nil {
+		c.node.Key().Errorf("nobody vouches for clients: who comes with a certificate is not known").
+			Suggest("add listen: {tls: {client_ca: PATH}}, the certificates of who issues these callers theirs")
+	}
+	if len(named) == 0 && f.Static.Listen.adminTakesCallers() {
+		f.root.Field("listen").Field("admin").Errorf("who has a caller's certificate would have the admin listener as well").
+			Suggest("listen on loopback, or name under listen.tls.admin_ca who vouches for operators; the callers' certificates are at %s", c.node.Position())
+	}
+	name := c.name()
+	if name.Text == "" {
+		return // which has been reported
+	}
+	if first := named[name]; first != nil {
+		c.node.Errorf("there are two entries for this name").Suggest("the other stands at %s; one entry may have several tenants and scopes", first.Position())
+		return
+	}
+	named[name] = c.node
+}
+
+// adminTakesCallers tells whether who has a certificate for the public listener may use the
+// admin listener with it.
+func (l Listen) adminTakesCallers() bool {
+	return l.Admin != "" && !Loopback(l.Admin) && l.TLS.AdminCA == "" && l.TLS.ClientCA != ""
+}
+
+func (f *File) hasCertificates() bool {
+	return slices.ContainsFunc(f.dynamic.callers, func(c *caller) bool { return c.certificate != nil })
+}
+
+// bindTransport makes what brings an issuer's keys. On another machine than the
+// gateway's, its files may be missing.
+func (f *File) bindTransport(c *caller) {
+	n := c.node.Field("tls")
+	for _, path := range c.tls.Paths() {
+		_, _ = f.files.read(path) // what is wrong with it is told below
+	}
+	if n != nil && strings.HasPrefix(c.Name, "http://") {
+		n.Key().Errorf("nothing is encrypted on the way to this issuer").Suggest("remove `tls`, or write https")
+		return
+	}
+	transport, err := adapters.NewTransport(&f.dynamic.egress, c.tls)
+	switch {
+	case err == nil:
+		c.transport = transport
+	case f.secrets.elsewhere != nil && errors.Is(err, fs.ErrNotExist):
+		*f.secrets.elsewhere = append(*f.secrets.elsewhere, err.Error())
+	default:
+		n.Errorf("%v", err)
 	}
 }
 
@@ -202,7 +390,11 @@ func (c *caller) bindTenants(known []string) {
 	}
 	switch {
 	case len(ways) == 0 && c.node.Kind() == document.Mapping:
-		c.node.Errorf("these callers may ask for no tenant").Suggest("write claims: {tenant: PATH}, or tenant: NAME, or tenants: [NAME, …]")
+		hint := "write claims: {tenant: PATH}, or tenant: NAME, or tenants: [NAME, …]"
+		if c.node.Field("certificate") != nil {
+			hint = "write tenant: NAME, or tenants: [NAME, …]"
+		}
+		c.node.Errorf("these callers may ask for no tenant").Suggest("%s", hint)
 	case len(ways) > 1:
 		ways[1].Key().Errorf("what these callers may ask for is said twice").Suggest("keep one of claims.tenant, tenant and tenants; the other stands at %s", ways[0].Position())
 	}
@@ -220,31 +412,74 @@ func (c *caller) bindTenants(known []string) {
 	}
 }
 
-// Callers makes the verifier of callers' tokens; nil where the file has no `callers`.
-// The wrap, when not nil, goes around the transport that brings the issuers' keys. Of
-// the file before, when not nil, an issuer that is the same keeps its keys. The
-// verifier is whoever's who asked for it to close.
-func (f *File) Callers(wrap func(http.RoundTripper) http.RoundTripper, before *File) (*bearer.Verifier, error) {
+// CallersOptions are what the verifiers of callers need besides the file.
+type CallersOptions struct {
+	Wrap    func(http.RoundTripper) http.RoundTripper // around what brings the issuers' keys; nil for nothing
+	Before  *File                                     // of which an issuer that is the same keeps its keys; nil for none
+	Fetched func(issuer string, outcome bearer.Fetch) // see bearer.Options
+	Vouches func(authority *x509.Certificate) bool    // see clientcert.Options; nil where nobody does
+}
+
+// Callers are who may ask. Without any, everybody may.
+type Callers struct {
+	Tokens       *bearer.Verifier // nil where no token is believed; whoever's who asked for it, to close
+	Places       []string         // where the file has the issuers of the tokens: callers[0]
+	Certificates *clientcert.Verifier
+}
+
+// Callers makes the verifiers of those who come with a token or a certificate; nil where
+// the file has no `callers`.
+func (f *File) Callers(o CallersOptions) (*Callers, error) {
 	if f.dynamic.callers == nil {
-		return nil, nil //nolint:nilnil // nobody's tokens are to be verified
+		return nil, nil //nolint:nilnil // nobody is to be verified
 	}
-	o := bearer.Options{}
-	if before != nil && before.verifier != nil && reflect.DeepEqual(f.dynamic.egress, before.dynamic.egress) {
-		o.Before, f.issuers = before.verifier, before.issuers
-	} else {
-		transport, err := adapters.NewTransport(&f.dynamic.egress, adapters.TLSFiles{})
-		if err != nil {
-			return nil, err
+	var all Callers
+	tokens := bearer.Options{Fetched: o.Fetched}
+	var holders []clientcert.Holder
+	for i, c := range f.dynamic.callers {
+		if c.certificate != nil {
+			holders = append(holders, clientcert.Holder{Name: c.certificate.name(), Scopes: c.scopes, Tenants: c.Tenants, Rate: c.Rate})
+			continue
 		}
-		if f.issuers = http.RoundTripper(transport); wrap != nil {
-			f.issuers = wrap(transport)
+		c.Transport = c.transport
+		if o.Wrap != nil {
+			c.Transport = o.Wrap(c.transport)
 		}
-	}
-	o.Transport = f.issuers
-	for _, c := range f.dynamic.callers {
-		o.Issuers = append(o.Issuers, c.Issuer)
+		if same := o.Before.sameIssuer(f, c); same != nil {
+			c.Transport, tokens.Before = same.Transport, o.Before.verifier
+		}
+		tokens.Issuers = append(tokens.Issuers, c.Issuer)
+		all.Places = append(all.Places, fmt.Sprintf("callers[%d]", i))
 	}
 	var err error
-	f.verifier, err = bearer.New(o)
-	return f.verifier, err
+	if tokens.Issuers != nil {
+		if all.Tokens, err = bearer.New(tokens); err != nil {
+			return nil, err
+		}
+		f.verifier = all.Tokens
+	}
+	if holders != nil {
+		if o.Vouches == nil {
+			o.Vouches = func(*x509.Certificate) bool { return false }
+		}
+		if all.Certificates, err = clientcert.New(clientcert.Options{Holders: holders, Vouches: o.Vouches}); err != nil {
+			return nil, err
+		}
+	}
+	return &all, nil
+}
+
+// sameIssuer finds what an issuer of another file is in this one, if its connections go to
+// the same places under the same certificates.
+func (f *File) sameIssuer(other *File, c *caller) *caller {
+	if f == nil || f.verifier == nil || !reflect.DeepEqual(f.dynamic.egress, other.dynamic.egress) {
+		return nil
+	}
+	for _, old := range f.dynamic.callers {
+		if old.certificate == nil && old.Name == c.Name && old.tls == c.tls &&
+			!slices.ContainsFunc(c.tls.Paths(), func(path string) bool { return f.files.digest(path) != other.files.digest(path) }) {
+			return old
+		}
+	}
+	return nil
 }

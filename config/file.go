@@ -214,6 +214,7 @@ func tlsKeys() []document.Key[edge.Files] {
 		document.Of("cert", "PEM: the server's own certificate, then those that vouch for it; read again when it changes", path, func(f *edge.Files) *string { return &f.Cert }).Must(),
 		document.Of("key", "PEM: its private key", path, func(f *edge.Files) *string { return &f.Key }).Must(),
 		document.Of("client_ca", "PEM: who vouches for clients. On the admin listener they must show a certificate; on the public one they may", path, func(f *edge.Files) *string { return &f.ClientCA }),
+		document.Of("admin_ca", "PEM: who vouches for those of the admin listener, in place of client_ca", path, func(f *edge.Files) *string { return &f.AdminCA }),
 	}
 }
 

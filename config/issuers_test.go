@@ -3,17 +3,28 @@ package config_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
+	ctls "crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"io"
+	"math/big"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"muster/adapters"
 	"muster/config"
 	"muster/gateway"
 	"muster/gateway/httpapi/bearer"
@@ -56,12 +67,12 @@ func signed(t *testing.T, header, claims string) string {
 // verifierOf is the one of a file, with the keys of its issuers.
 func verifierOf(t *testing.T, file, before *config.File, transport http.RoundTripper) *bearer.Verifier {
 	t.Helper()
-	v, err := file.Callers(func(http.RoundTripper) http.RoundTripper { return transport }, before)
-	if err != nil || v == nil {
-		t.Fatalf("%v, %v", v, err)
+	all, err := file.Callers(config.CallersOptions{Wrap: func(http.RoundTripper) http.RoundTripper { return transport }, Before: before})
+	if err != nil || all == nil || all.Tokens == nil {
+		t.Fatalf("%v, %v", all, err)
 	}
-	t.Cleanup(v.Close)
-	return v
+	t.Cleanup(all.Tokens.Close)
+	return all.Tokens
 }
 
 const callersFile = `
@@ -175,8 +186,44 @@ func TestKeysOverAReload(t *testing.T) {
 	if known := verifierOf(t, elsewhere, next, &login{}).Known(); !cmp.Equal(known, []bool{false, false}) {
 		t.Errorf("asked another way: %v", known)
 	}
+	// Behind an authority of one's own, it matters which.
+	one0, err := os.ReadFile("testdata/tls/one.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder.write("ca.pem", string(one0))
+	const private = "callers: [{issuer: https://login.example.com/, audiences: muster, tenant: acme, tls: {ca: ca.pem}}]\n"
+	behind := issuers(private)
+	if known := verifierOf(t, behind, first, &login{}).Known(); !cmp.Equal(known, []bool{false}) {
+		t.Errorf("behind an authority: %v", known)
+	}
+	v = verifierOf(t, behind, nil, &login{})
+	ctx, cancel = context.WithCancel(t.Context())
+	done = make(chan struct{})
+	go func() { defer close(done); v.Run(ctx, func(int, error) { cancel() }) }()
+	<-done
+	if known := verifierOf(t, issuers(private), behind, &login{}).Known(); !cmp.Equal(known, []bool{true}) {
+		t.Errorf("behind the same authority: %v", known)
+	}
+	for name, other := range map[string]string{"none": one, "another name": strings.Replace(private, "ca.pem}", "ca.pem, server_name: other.example}", 1)} {
+		if known := verifierOf(t, issuers(other), behind, &login{}).Known(); !cmp.Equal(known, []bool{false}) {
+			t.Errorf("behind %s: %v", name, known)
+		}
+	}
+	issuers(private)
+	folder.write("ca.pem", string(one0)+"\n")
+	if known := verifierOf(t, issuers(private), behind, &login{}).Known(); !cmp.Equal(known, []bool{false}) {
+		t.Errorf("behind another authority: %v", known)
+	}
+	synctest.Test(t, func(t *testing.T) { // and so a change of it is noticed
+		watching := folder
+		watching.t = t
+		if told := watching.watch(watching.load(), nil, func() { folder.write("ca.pem", string(one0)+"\n\n") }); !cmp.Equal(told, []string{"applied"}) {
+			t.Errorf("told %q", told)
+		}
+	})
 	folder.write("gateway.yaml", watched)
-	if none, err := folder.load().Callers(nil, nil); none != nil || err != nil {
+	if none, err := folder.load().Callers(config.CallersOptions{}); none != nil || err != nil {
 		t.Errorf("without callers: %v, %v", none, err)
 	}
 }
@@ -196,6 +243,166 @@ func TestCallersAreNotDropped(t *testing.T) {
 			told := folder.watch(folder.load(), nil, func() { folder.write("gateway.yaml", watched) })
 			if !cmp.Equal(told, []string{want}) {
 				t.Errorf("%s%s", listen, cmp.Diff([]string{want}, told))
+			}
+		})
+	}
+}
+
+const certificatesFile = `
+listen:
+  tls: {cert: %[1]s/one.pem, key: %[1]s/one.key, client_ca: %[1]s/one.pem}
+tenants: {acme: {}, globex: {}}
+providers: [{use: slack, with: {token: x}}]
+callers:
+  - {certificate: {uri: "spiffe://acme.example/frontend"}, tenants: [acme, globex], scopes: [profile.basic, muster.explain], rate: 5/s}
+  - {issuer: https://login.example.com/, audiences: muster, tenant: acme}
+  - {certificate: {dns: batch.acme.example}, tenant: globex}
+policies:
+  - for: {cel: 'caller.certificate.uri == "spiffe://acme.example/frontend"'}
+    show: userName
+    tests:
+      - {caller: {certificate: {uri: "spiffe://acme.example/frontend"}}, shows: userName}
+      - {caller: {certificate: {dns: batch.acme.example}}, hides: "*"}
+      - {caller: {subject: "spiffe://acme.example/frontend"}, hides: userName}
+  - for: {claims: {blocked: null}} # of tokens: who has none is not meant
+    show: title
+    tests:
+      - {caller: {subject: jane}, shows: title}
+      - {caller: {certificate: {dns: batch.acme.example}}, hides: "*"}
+`
+
+// TestCertificatesOfAFile: who may come with which name is what the file says, and issuers
+// keep their places in it.
+func TestCertificatesOfAFile(t *testing.T) {
+	tls, err := filepath.Abs("testdata/tls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := config.Parse("gateway.yaml", fmt.Appendf(nil, certificatesFile, tls))
+	if err != nil {
+		t.Fatal(err)
+	}
+	callers, err := file.Callers(config.CallersOptions{Vouches: file.Identity.Vouches})
+	if err != nil || callers.Tokens == nil || !cmp.Equal(callers.Places, []string{"callers[1]"}) {
+		t.Fatalf("%+v, %v", callers, err)
+	}
+	defer callers.Tokens.Close()
+	_, authority := authorityOf(t, "testdata/tls/one.pem")
+	for _, test := range []struct {
+		dns, uri string
+		vouched  bool
+		want     *gateway.Caller
+		refused  string
+	}{
+		{"", "spiffe://acme.example/frontend", true, &gateway.Caller{
+			Caller: adapters.Caller{Subject: "spiffe://acme.example/frontend"}, Certificate: map[string]string{"uri": "spiffe://acme.example/frontend"},
+			Tenants: []string{"acme", "globex"}, Scopes: []string{"profile.basic", "muster.explain"}, Rate: adapters.Rate{Calls: 5, Per: time.Second},
+		}, ""},
+		{"batch.acme.example", "", true, &gateway.Caller{
+			Caller: adapters.Caller{Subject: "batch.acme.example"}, Certificate: map[string]string{"dns": "batch.acme.example"}, Tenants: []string{"globex"},
+		}, ""},
+		{"frontend.acme.example", "", true, nil, "The certificate has no name that is a caller's."},
+		{"batch.acme.example", "", false, nil, "Nobody vouches for the certificate any more."},
+	} {
+		root := authority
+		if !test.vouched {
+			root = leafOf(t, "", "")
+		}
+		leaf := leafOf(t, test.dns, test.uri)
+		state := &ctls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, root}}}
+		got, refused := callers.Certificates.Verify(state, leaf.NotBefore)
+		if refused != test.refused || !cmp.Equal(got, test.want, cmp.AllowUnexported(adapters.Secret{}), cmpopts.IgnoreFields(gateway.Caller{}, "Decided")) {
+			t.Errorf("%q %q: %+v %q", test.dns, test.uri, got, refused)
+		}
+	}
+	// Where nobody vouches for clients, nobody is believed.
+	alone, err := file.Callers(config.CallersOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alone.Tokens.Close()
+	leaf := leafOf(t, "batch.acme.example", "")
+	if got, _ := alone.Certificates.Verify(&ctls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, authority}}}, leaf.NotBefore); got != nil {
+		t.Errorf("believed: %+v", got)
+	}
+}
+
+// authorityOf is a certificate of a file, as one that is valid when leafs are.
+func authorityOf(t *testing.T, path string) ([]byte, *x509.Certificate) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, c
+}
+
+// leafOf is a client's certificate, which begins when those of testdata hold.
+func leafOf(t *testing.T, dns, uri string) *x509.Certificate {
+	t.Helper()
+	_, holds := authorityOf(t, "testdata/tls/one.pem")
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: holds.NotBefore, NotAfter: holds.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	if dns != "" {
+		template.DNSNames = []string{dns}
+	}
+	if u, err := url.Parse(uri); err == nil && uri != "" {
+		template.URIs = []*url.URL{u}
+	}
+	content, err := x509.CreateCertificate(rand.Reader, template, template, signing().Public(), signing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestAuthoritiesElsewhere: a file is checked where it is written, and the authority's
+// certificate is where it runs.
+func TestAuthoritiesElsewhere(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"gateway.yaml":          "tenants: {acme: {}}\nproviders: [{use: people}]\ncallers: [{issuer: https://login.example.com/, audiences: muster, tenant: acme, tls: {ca: /run/none/ca.pem}}]\npolicies: [{for: {cel: \"true\"}, show: userName}]\n",
+		"providers/people.yaml": definition("people", "https://people.example.com/{id.email}"),
+	})
+	report := config.Check(t.Context(), []string{filepath.Join(dir, "gateway.yaml")}, false)[0]
+	if want := []string{"tls.ca: open /run/none/ca.pem: no such file or directory: it is needed where the gateway runs"}; report.Wrong || !cmp.Equal(report.Notes, want) {
+		t.Errorf("%+v", report)
+	}
+}
+
+// TestCallersDoNotReachTheAdminListener: where the listeners cannot be changed without a
+// restart, a file that would let callers at the admin listener is refused.
+func TestCallersDoNotReachTheAdminListener(t *testing.T) {
+	tls, err := filepath.Abs("testdata/tls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const issuer = "callers: [{issuer: https://login.example.com/, audiences: muster, tenant: acme}]\n"
+	const certificate = "callers: [{certificate: {dns: batch.acme.example}, tenant: acme}]\n"
+	listens := func(admin, more string) string {
+		return fmt.Sprintf("listen: {admin: %q, tls: {cert: %[2]s/one.pem, key: %[2]s/one.key, client_ca: %[2]s/one.pem%[3]s}}\n", admin, tls, more)
+	}
+	for name, test := range map[string]struct{ before, after, want string }{
+		"the same": {listens("127.0.0.1:9090", ""), listens("127.0.0.1:9090", ""), "applied"},
+		"until a restart": {
+			listens("0.0.0.0:9090", ""), listens("127.0.0.1:9090", ""),
+			"refused: gateway.yaml: who has a caller's certificate would have the admin listener as well, which listens on 0.0.0.0:9090 until a restart",
+		},
+		"with an authority of its own": {listens("0.0.0.0:9090", ", admin_ca: "+tls+"/one.pem"), listens("0.0.0.0:9090", ", admin_ca: "+tls+"/one.pem"), "applied"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			folder := newFolder(t)
+			folder.write("gateway.yaml", watched+test.before+issuer)
+			told := folder.watch(folder.load(), nil, func() { folder.write("gateway.yaml", watched+test.after+certificate) })
+			if !cmp.Equal(told, []string{test.want}) {
+				t.Errorf("%s%s", name, cmp.Diff([]string{test.want}, told))
 			}
 		})
 	}

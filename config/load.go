@@ -50,9 +50,7 @@ type File struct {
 
 	cases []PolicyResult // nil where the file has mistakes, or none
 
-	// What Callers makes.
-	verifier *bearer.Verifier
-	issuers  http.RoundTripper // that brings their keys
+	verifier *bearer.Verifier // that Callers has made
 }
 
 // source is one entry under `providers`, with all that it names found and compiled.

@@ -3,11 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"muster/config/document"
 	"muster/gateway"
+	"muster/gateway/httpapi/bearer"
 	"muster/normalize"
 )
 
@@ -71,15 +73,9 @@ func forKeys() []document.Key[gateway.Policy] {
 			n.Errorf("no claim is named").Suggest("for example {org.role: admin}")
 		}
 	}).Like("{email_verified: true, groups: [staff, hr]}")
-	scopes := namesType("a scope", "profile.basic").With(func(scopes []string, n *document.Node) {
-		for _, item := range n.OneOrMore() {
-			if strings.ContainsAny(item.Text(), " \t") && strings.TrimSpace(item.Text()) != "" {
-				item.Errorf("no scope has a space in it").Suggest("write [%s] for a token that has all of these", strings.Join(strings.Fields(item.Text()), ", "))
-			}
-		}
-	})
+	scopes := namesType("a scope", "profile.basic").With(oneWordEach)
 	return []document.Key[gateway.Policy]{
-		document.Of("scopes", "the token has it, or all of a list", scopes, func(p *gateway.Policy) *[]string { return &p.Scopes }),
+		document.Of("scopes", "the caller has it, or all of a list", scopes, func(p *gateway.Policy) *[]string { return &p.Scopes }),
 		document.Of("claims", "conditions that the token's claims meet", claims, func(p *gateway.Policy) *normalize.Condition { return &p.Claims }),
 		document.Of("cel", "an expression that is true of who asks and, if it wants, of who is asked for", normalize.PredicateType(gateway.PolicyVariables()...).Like("caller.subject == target.id.oid"), func(p *gateway.Policy) *normalize.Predicate { return &p.CEL }),
 	}
@@ -134,6 +130,12 @@ func testCallerKeys() []document.Key[gateway.Caller] {
 	texts := document.NamesOf(document.AnyValue("text"))
 	return []document.Key[gateway.Caller]{
 		document.Of("issuer", "whose token it is", document.Text(), func(c *gateway.Caller) *string { return &c.Issuer }),
+		{Name: "certificate", About: "the name in the certificate that they come with in place of a token; it is their subject too", Form: document.Object(certificateKeys).Form, Read: func(c *gateway.Caller, n *document.Node) {
+			var read certificate
+			if certificateType().Read(&read, n); read.name().Text != "" {
+				c.Certificate, c.Subject = map[string]string{string(read.name().Kind): read.name().Text}, read.name().Text
+			}
+		}},
 		document.Of("subject", "who it is", document.Text(), func(c *gateway.Caller) *string { return &c.Subject }),
 		document.Of("scopes", "what they may", document.Texts(), func(c *gateway.Caller) *[]string { return &c.Scopes }),
 		document.Of("tenants", "that they may ask for", document.Texts(), func(c *gateway.Caller) *[]string { return &c.Tenants }),
@@ -192,7 +194,7 @@ func (f *File) bindPolicies() {
 		}
 	}
 	if f.dynamic.callers != nil && f.dynamic.policies == nil {
-		f.Notes = append(f.Notes, "no `policies` are written: whoever comes with a token is shown nothing")
+		f.Notes = append(f.Notes, "no `policies` are written: whoever comes is shown nothing")
 	}
 }
 
@@ -274,19 +276,111 @@ func holding(by []*gateway.Policy) string {
 // TestPolicies reads a gateway's file as Check does, and runs the cases of its policies.
 // Its error is the one of Load, less what comes of the cases.
 func TestPolicies(path string) ([]PolicyResult, error) {
-	files := newFiles()
-	content, err := files.read(path)
+	file, problems, err := forPolicies(path)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, err
 	}
-	var problems document.Problems
-	root := document.Read(path, content, &problems)
-	if root == nil {
-		return nil, problems.Err()
-	}
-	file := build(root, &problems, secrets{elsewhere: new([]string), files: files})
 	if file.cases == nil {
 		return nil, problems.Err()
 	}
 	return file.cases, nil
+}
+
+// forPolicies reads a gateway's file where neither its secrets nor anybody who could be
+// asked need be.
+func forPolicies(path string) (*File, *document.Problems, error) {
+	files, problems := newFiles(), new(document.Problems)
+	content, err := files.read(path)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
+	root := document.Read(path, content, problems)
+	if root == nil {
+		return nil, nil, problems.Err()
+	}
+	return build(root, problems, secrets{elsewhere: new([]string), files: files}), problems, nil
+}
+
+// Shown is what policies show to one caller.
+type Shown struct {
+	Tenants   []string // that the caller may ask for
+	Scopes    []string
+	Everybody []string // members that are shown of whoever is asked for; "everything", or "emails (in part)"
+	Most      []string // those that are, of some people at most
+	Target    []string // those that are, of the one who was named
+	By        []string // policies that hold of the caller and the one who was named
+}
+
+// ShowPolicies reads a gateway's file as Check does, and tells what its policies show to a
+// caller: a token, whose signature is not looked at, or the caller of a test as YAML. The
+// target are the identifiers by kind, as a lookup would prove them. Its error is the one
+// of Load, or is about the caller, under whose name it is told.
+func ShowPolicies(path, name string, caller []byte, target map[string][]string) (*Shown, error) {
+	file, problems, err := forPolicies(path)
+	if err == nil {
+		err = problems.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	who, err := file.callerOf(name, caller)
+	if err != nil {
+		return nil, err
+	}
+	policies := file.policies()
+	if policies == nil { // and no callers
+		policies = &gateway.Policies{All: []gateway.Policy{{Name: "no policy", Shows: normalize.Everything()}}}
+	}
+	everybody, most := policies.Might(who)
+	shown := &Shown{Tenants: who.Tenants, Scopes: who.Scopes, Everybody: membersOf(everybody), Most: membersOf(most)}
+	of, by := policies.Shown(who, target)
+	shown.Target = membersOf(of)
+	for _, policy := range by {
+		shown.By = append(shown.By, policy.Name)
+	}
+	return shown, nil
+}
+
+// looksLikeToken tells tokens from YAML.
+var looksLikeToken = regexp.MustCompile(`^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]*$`)
+
+func (f *File) callerOf(name string, text []byte) (*gateway.Caller, error) {
+	if token := strings.TrimSpace(string(text)); looksLikeToken.MatchString(token) {
+		var issuers []bearer.Issuer
+		for _, c := range f.dynamic.callers {
+			if c.certificate == nil {
+				issuers = append(issuers, c.Issuer)
+			}
+		}
+		who, refusal := bearer.Unverified(issuers, token)
+		if refusal != nil {
+			return nil, fmt.Errorf("%s: %s", name, refusal.Reason)
+		}
+		return who, nil
+	}
+	var problems document.Problems
+	var who gateway.Caller
+	if root := document.Read(name, text, &problems); root != nil {
+		document.Decode(root, &who, testCallerKeys())
+	}
+	return &who, problems.Err()
+}
+
+// membersOf names the members of a selection for people.
+func membersOf(s normalize.Selection) []string {
+	if normalize.Everything().Minus(s).Empty() {
+		return []string{"everything"}
+	}
+	var members []string
+	for _, member := range normalize.Members() {
+		whole, err := normalize.NewSelection([]string{member})
+		switch {
+		case err != nil || !s.Needs(member):
+		case whole.Minus(s).Empty():
+			members = append(members, member)
+		default:
+			members = append(members, member+" (in part)")
+		}
+	}
+	return members
 }

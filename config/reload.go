@@ -67,8 +67,12 @@ func (f *File) Watch(ctx context.Context, now <-chan struct{}, tell func(Reload)
 }
 
 // opens refuses to let everybody in where more than this machine can reach the
-// listeners: they stay what they are until a restart, whatever the file says of them.
+// listeners, and callers with certificates where the admin listener would take those too:
+// they stay what they are until a restart, whatever the file says of them.
 func (f *File) opens(running Listen) error {
+	if f.hasCertificates() && running.adminTakesCallers() {
+		return fmt.Errorf("%s: who has a caller's certificate would have the admin listener as well, which listens on %s until a restart", f.root.File(), running.Admin)
+	}
 	for _, address := range []string{running.Address, running.Admin} {
 		if f.dynamic.callers == nil && !Loopback(address) {
 			return fmt.Errorf("%s: without `callers` everybody who reaches %s may ask for everybody, and it is listened there until a restart", f.root.File(), address)

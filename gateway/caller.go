@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"muster/adapters"
 )
@@ -17,13 +18,33 @@ type Caller struct {
 	Tenants []string          // that they may ask for; EveryTenant alone for all
 	Self    map[string]string // what they are called themselves, by kind of identifier; for /v1/me
 	Rate    adapters.Rate     // of people that they may ask for; zero for any
+
+	// Certificate is, of a caller who came with a certificate in place of a token, the
+	// name in it by which an operator knows them: uri or dns, and the name. Such a caller
+	// has no Issuer, no Token and no Claims.
+	Certificate map[string]string
+
+	// Decided keeps what policies have decided of this caller for as long as there is the
+	// caller; nil to decide anew for each lookup.
+	Decided *Decided
+}
+
+// Decided is what the policies in force have decided of one caller. Nothing of it depends
+// on the time, nor on who is asked for. Its zero value has decided nothing yet; it is safe
+// for concurrent use.
+type Decided struct{ last atomic.Pointer[decision] }
+
+type decision struct {
+	by      *Policies // of another configuration nothing is kept
+	rights  *rights
+	refused *RequestError
 }
 
 // EveryTenant among a caller's Tenants grants all that are configured. Only an
 // operator's file can say so: no token does.
 const EveryTenant = "*"
 
-// Has tells whether the caller's token has a scope.
+// Has tells whether the caller's token has a scope, or an operator has given it to them.
 func (c *Caller) Has(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
 // MayAsk tells whether the caller may ask for a tenant.

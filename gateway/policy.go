@@ -40,8 +40,12 @@ const (
 	variableTarget = "target"
 )
 
-// admits tells whether all holds that a policy wants of the caller alone.
+// admits tells whether all holds that a policy wants of the caller alone. Of claims it
+// wants nothing that a caller without a token could meet, were it that one is absent.
 func (p *Policy) admits(who *Caller) bool {
+	if who.Certificate != nil && !p.Claims.Empty() {
+		return false
+	}
 	claims := any(who.Claims)
 	if who.Claims == nil {
 		claims = map[string]any{}
@@ -54,7 +58,15 @@ func (p *Policy) admits(who *Caller) bool {
 // nothing is true.
 func (c *Caller) variable() map[string]any {
 	v := map[string]any{"scopes": anyList(c.Scopes), "tenants": anyList(c.Tenants), "claims": map[string]any{}}
-	if c.Claims != nil {
+	switch {
+	case c.Certificate != nil: // a missing key, or !has(caller.claims.x) were true of it
+		name := map[string]any{}
+		for kind, text := range c.Certificate {
+			name[kind] = text
+		}
+		v["certificate"] = name
+		delete(v, "claims")
+	case c.Claims != nil:
 		v["claims"] = c.Claims
 	}
 	for name, text := range map[string]string{"issuer": c.Issuer, "subject": c.Subject} {
@@ -103,12 +115,21 @@ func (p *Policies) Shown(who *Caller, ids map[string][]string) (normalize.Select
 	return shown, by
 }
 
-// rights are what a caller may see of the people of a tenant.
+// Might is what a caller is shown of everybody, and at most, of whoever they ask for.
+func (p *Policies) Might(who *Caller) (everybody, most normalize.Selection) {
+	r, refused := p.of(who)
+	if refused != nil {
+		return everybody, most
+	}
+	return r.certain, r.possible
+}
+
+// rights are what a caller may see of the people of a tenant. They are immutable.
 type rights struct {
 	certain  normalize.Selection // of everybody
 	possible normalize.Selection // of somebody
 	about    []*Policy           // which depend on whom they ask for
-	caller   map[string]any
+	caller   normalize.Seen
 }
 
 // of finds out what a caller may see; nil is everything. Who may see nothing of
@@ -121,8 +142,21 @@ func (p *Policies) of(who *Caller) (*rights, *RequestError) {
 		return nil, nothingShown()
 	case who == nil:
 		who = new(Caller)
+	case who.Decided != nil:
+		d := who.Decided.last.Load()
+		if d == nil || d.by != p {
+			d = &decision{by: p}
+			d.rights, d.refused = p.decide(who)
+			who.Decided.last.Store(d)
+		}
+		return d.rights, d.refused
 	}
-	r := &rights{caller: who.variable()}
+	return p.decide(who)
+}
+
+// decide is of for a caller of whom nothing has been decided yet.
+func (p *Policies) decide(who *Caller) (*rights, *RequestError) {
+	r := &rights{caller: normalize.See(who.variable())}
 	variables := map[string]any{variableCaller: r.caller, variableTarget: target(nil)}
 	for i := range p.All {
 		one := &p.All[i]
@@ -182,9 +216,10 @@ func (a *asked) see(c *chain, slots []slot) ([]slot, bool) {
 	if fields.Empty() {
 		return nil, false
 	}
+	less := !a.fields.Minus(view.all.shows).Empty() // than was asked for
 	a.fields = &fields
 	wanted := *c // as if it had been known before who the person is
-	if len(a.rights.about) > 0 {
+	if less && len(a.rights.about) > 0 {
 		wanted = *begin(c.live, *a, c.before())
 	}
 	rest := normalize.Everything().Minus(view.all.shows)
@@ -225,25 +260,16 @@ func (r *rights) view(c *chain, slots []slot) view {
 		return v
 	}
 	held := make([]bool, len(r.about))
-	groups := c.groups(slots)
+	said := evidence(slots)
+	groups := c.groups(slots, said)
+	of := map[int]glimpse{} // by group
 	for i := range slots {
-		ids := c.proved(slots, groups, groups[i])
-		if len(ids) == 0 {
-			continue
+		seen, decided := of[groups[i]]
+		if !decided {
+			seen = r.glimpse(c.proved(slots, said, groups, groups[i]), held, &v.all)
+			of[groups[i]] = seen
 		}
-		variables := map[string]any{variableCaller: r.caller, variableTarget: target(ids)}
-		for at, policy := range r.about {
-			if !policy.CEL.Holds(variables) {
-				continue
-			}
-			v.of[i].shows = v.of[i].shows.Union(policy.Shows)
-			v.of[i].hold++
-			if !held[at] {
-				held[at] = true
-				v.all.shows = v.all.shows.Union(policy.Shows)
-				v.all.hold++
-			}
-		}
+		v.of[i] = seen
 	}
 	for i := range slots {
 		if len(slots[i].basis) == 0 { // nobody was asked there, so that it speaks of nobody
@@ -251,6 +277,29 @@ func (r *rights) view(c *chain, slots []slot) view {
 		}
 	}
 	return v
+}
+
+// glimpse decides the policies that depend on the person for one who is proved to be
+// called so; which of them hold of anybody is noted, and what they show to all.
+func (r *rights) glimpse(ids map[string][]string, held []bool, all *glimpse) glimpse {
+	g := glimpse{shows: r.certain}
+	if len(ids) == 0 {
+		return g
+	}
+	variables := map[string]any{variableCaller: r.caller, variableTarget: normalize.See(target(ids))}
+	for at, policy := range r.about {
+		if !policy.CEL.Holds(variables) {
+			continue
+		}
+		g.shows = g.shows.Union(policy.Shows)
+		g.hold++
+		if !held[at] {
+			held[at] = true
+			all.shows = all.shows.Union(policy.Shows)
+			all.hold++
+		}
+	}
+	return g
 }
 
 // veil takes out of a slot what the caller does not see of it. Of a source whose members
@@ -312,9 +361,18 @@ func (s *Source) gives(fields normalize.Selection) bool {
 	return slices.ContainsFunc(s.members(), func(member string) bool { return fields.NeedsFrom(s.Name, member) })
 }
 
+// evidence is that of all slots.
+func evidence(slots []slot) [][]claim {
+	all := make([][]claim, len(slots))
+	for i := range slots {
+		all[i] = slots[i].evidence()
+	}
+	return all
+}
+
 // groups numbers the slots so that those which are proved to be about one person have
-// the same number.
-func (c *chain) groups(slots []slot) []int {
+// the same number. Said is their evidence.
+func (c *chain) groups(slots []slot, said [][]claim) []int {
 	group := make([]int, len(slots)+1) // the operator's links last
 	for i := range group {
 		group[i] = i
@@ -329,11 +387,11 @@ func (c *chain) groups(slots []slot) []int {
 	}
 	for i := range slots {
 		for j := range i {
-			if c.tie(&slots[i], &slots[j]) {
+			if group[i] != group[j] && tie(slots[i].source, slots[j].source, said[i], said[j]) {
 				join(i, j)
 			}
 		}
-		if slots[i].tied(func(k claim) bool { return c.linked(k) }) {
+		if slices.ContainsFunc(said[i], c.linked) {
 			join(i, len(slots))
 		}
 	}
@@ -341,10 +399,11 @@ func (c *chain) groups(slots []slot) []int {
 }
 
 // tie tells whether two slots have an identifier in common that proves them to be about
-// one person. A user name does so within one system alone.
-func (c *chain) tie(a, b *slot) bool {
-	return a.tied(func(k claim) bool {
-		return (k.kind != kindUsername || leadsTo(kindUsername, a.source, b.source)) && b.tied(func(other claim) bool { return k.same(other) })
+// one person: what their sources were asked with, and what their records say. A user name
+// does so within one system alone.
+func tie(a, b *Source, saidByA, saidByB []claim) bool {
+	return slices.ContainsFunc(saidByA, func(k claim) bool {
+		return (k.kind != kindUsername || leadsTo(kindUsername, a, b)) && slices.ContainsFunc(saidByB, k.same)
 	})
 }
 
@@ -362,14 +421,9 @@ func (k claim) same(other claim) bool {
 	return k.kind == other.kind && normalize.SameID(k.kind, k.value, other.value)
 }
 
-// tied tells whether any identifier that the slot is proved to be about is such a one:
-// what its source was asked with, and what its record says.
-func (s *slot) tied(such func(claim) bool) bool {
-	return slices.ContainsFunc(s.evidence(), such)
-}
-
-// evidence are those identifiers, what the record says first. A record that is merely
-// assumed to be the person's is evidence of nothing.
+// evidence are the identifiers that the slot is proved to be about: what its source was
+// asked with, and before that what its record says. A record that is merely assumed to be
+// the person's is evidence of nothing.
 func (s *slot) evidence() []claim {
 	var all []claim
 	if s.has() {
@@ -384,7 +438,7 @@ func (s *slot) evidence() []claim {
 // proved are the identifiers by kind of the person whom a group of slots is about, the
 // strongest first. There are none where no record is in the group, and none where the
 // caller has said several: that they are one person's is then the caller's word.
-func (c *chain) proved(slots []slot, groups []int, group int) map[string][]string {
+func (c *chain) proved(slots []slot, said [][]claim, groups []int, group int) map[string][]string {
 	own := slices.DeleteFunc(c.before(), func(k claim) bool { return k.trust != Own })
 	if len(own) > 1 {
 		return nil
@@ -394,7 +448,7 @@ func (c *chain) proved(slots []slot, groups []int, group int) map[string][]strin
 	for i := range slots {
 		if s := &slots[i]; groups[i] == group && s.has() {
 			record = true
-			all = append(all, s.evidence()...)
+			all = append(all, said[i]...)
 		}
 	}
 	if !record {

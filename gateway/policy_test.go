@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -56,7 +57,7 @@ func policed(l *gateway.Live, all ...gateway.Policy) *gateway.Live {
 // scoped is a caller of acme.
 func scoped(scopes string) *gateway.Caller {
 	c := callerOf("https://login.example.com/", "jane-subject", "token")
-	c.Scopes = strings.Fields(scopes)
+	c.Scopes, c.Decided = strings.Fields(scopes), new(gateway.Decided)
 	return c
 }
 
@@ -249,6 +250,22 @@ func TestSelfIsProved(t *testing.T) {
 				source("b", says(theirs), gives("username", "title", ""), chained),
 			},
 			user: "username:boss", want: `200: a ok upstream, b ok upstream {"displayName":"Jane","title":"theirs"}`,
+		},
+		"one's own between two of somebody else": {
+			sources: []*gateway.Source{
+				source("a", says(theirs), gives("username", "title", ""), chained),
+				source("b", record(mine, "oid:jane-subject"), gives("username", "displayName", "oid")),
+				source("c", says(theirs), gives("username", "title", ""), chained),
+			},
+			user: "username:boss", want: `200: a skipped, b ok upstream, c skipped {"displayName":"Jane"}`,
+		},
+		"somebody else's between two of one's own": {
+			sources: []*gateway.Source{
+				source("a", record(mine, "oid:jane-subject"), gives("username", "displayName", "oid"), chained),
+				source("b", says(normalize.Profile{Title: "another's"}), gives("username", "title", "")),
+				source("c", says(theirs), gives("username", "title", ""), chained),
+			},
+			user: "username:boss", want: `200: a ok upstream, b skipped, c ok upstream {"displayName":"Jane","title":"theirs"}`,
 		},
 		"an address that one has typed leads to another's record": {
 			sources: []*gateway.Source{
@@ -703,5 +720,70 @@ func BenchmarkPolicies(b *testing.B) {
 				ask(b, g, q)
 			}
 		})
+	}
+}
+
+// TestPoliciesOfCertificates: who comes with a certificate has the scopes that an operator
+// gives them and the name by which they are known. What is about claims is never about
+// them, though it be about one that is absent.
+func TestPoliciesOfCertificates(t *testing.T) {
+	t.Parallel()
+	const name = "spiffe://acme.example/frontend"
+	frontend := &gateway.Caller{Caller: adapters.Caller{Subject: name}, Certificate: map[string]string{"uri": name}, Scopes: []string{"profile.basic"}, Tenants: []string{"acme"}}
+	token := scoped("profile.basic")
+	token.Subject, token.Claims = name, map[string]any{"sub": name, "certificate": map[string]any{"uri": name}}
+	for _, test := range []struct {
+		policy                     gateway.Policy
+		certificate, token, nobody bool
+	}{
+		{gateway.Policy{Scopes: []string{"profile.basic"}}, true, true, false},
+		{gateway.Policy{Scopes: []string{"profile.full"}}, false, false, false},
+		{where(t, `caller.certificate.uri == "`+name+`"`, gateway.Policy{}), true, false, false},
+		{where(t, `caller.certificate.dns == "`+name+`"`, gateway.Policy{}), false, false, false},
+		{where(t, `has(caller.certificate)`, gateway.Policy{}), true, false, false},
+		{where(t, `caller.subject == "`+name+`"`, gateway.Policy{}), true, true, false},
+		{where(t, `"acme" in caller.tenants`, gateway.Policy{}), true, false, false},
+		{where(t, `has(caller.issuer)`, gateway.Policy{}), false, true, false},
+		{where(t, `caller.issuer != "https://evil.example/"`, gateway.Policy{}), false, true, false},
+		{where(t, `!has(caller.claims.blocked)`, gateway.Policy{}), false, true, true},
+		{where(t, "true", gateway.Policy{}), true, true, true},
+	} {
+		test.policy.Shows = normalize.Everything()
+		p := &gateway.Policies{All: []gateway.Policy{test.policy}}
+		for who, want := range map[*gateway.Caller]bool{frontend: test.certificate, token: test.token, {}: test.nobody} {
+			if shown, _ := p.Shown(who, nil); shown.Empty() == want {
+				t.Errorf("%+v to %+v: shown %t", test.policy, who, !want)
+			}
+		}
+	}
+}
+
+// TestDecisionsEndWithTheirPolicies: what is kept of a caller is for the policies that have
+// decided it, and for that caller.
+func TestDecisionsEndWithTheirPolicies(t *testing.T) {
+	t.Parallel()
+	says := record(normalize.Profile{DisplayName: "Jane", Title: "Engineer"})
+	sources := func() *gateway.Live { return live(source("a", says, gives("username", "displayName title", ""))) }
+	names, titles, nothing := policed(sources(), shows(t, "a", "displayName")), policed(sources(), shows(t, "a", "title")), policed(sources(), shows(t, "c", "title"))
+	free := sources()
+	g := open(t, names)
+	first, second := scoped("a"), scoped("b")
+	for _, step := range []struct {
+		live          *gateway.Live
+		first, second string
+	}{
+		{names, "Jane ", "403"}, {names, "Jane ", "403"}, {titles, " Engineer", "403"}, {nothing, "403", "403"}, {free, "Jane Engineer", "Jane Engineer"}, {names, "Jane ", "403"},
+	} {
+		g.Swap(step.live)
+		for who, want := range map[*gateway.Caller]string{first: step.first, second: step.second} {
+			a, err := g.Lookup(t.Context(), gateway.Query{Tenant: "acme", User: "jane", Caller: who})
+			got := ""
+			if refused, is := errors.AsType[*gateway.RequestError](err); is {
+				got = fmt.Sprint(refused.Status)
+			} else if a.Data != nil {
+				got = a.Data.DisplayName + " " + a.Data.Title
+			}
+			expect(t, "shown", got, want)
+		}
 	}
 }

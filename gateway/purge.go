@@ -22,10 +22,7 @@ const ScopePurge = "muster.purge"
 // left.
 func (g *Gateway) Purge(ctx context.Context, q Query) error {
 	if q.Caller != nil && !q.Caller.Has(ScopePurge) {
-		return &RequestError{
-			Status: http.StatusForbidden, Title: "Forbidden.",
-			Reason: "To purge needs the scope " + ScopePurge + ".", Resolution: "Come with a token that has the scope.",
-		}
+		return lacks(ScopePurge, "To purge needs the scope "+ScopePurge+".", "Come with a token that has the scope.")
 	}
 	live := g.live.Load()
 	asked, refused := live.purges(q)

@@ -308,6 +308,9 @@ func TestPurgeRights(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			err := g.Purge(t.Context(), jane(tt.q))
+			if lacks, is := errors.AsType[*gateway.RequestError](err); is {
+				expect(t, "the scope that is lacking", lacks.Scope, map[bool]string{true: "muster.purge"}[strings.Contains(tt.want, "scope")])
+			}
 			got := fmt.Sprint(err)
 			if refused := (*gateway.RequestError)(nil); errors.As(err, &refused) {
 				got = fmt.Sprint(refused.Status, " ", refused.Reason)

@@ -39,6 +39,12 @@ type Query struct {
 type RequestError struct {
 	Status                    int
 	Title, Reason, Resolution string
+	Scope                     string // that the caller's token lacks; "" where that is not why
+}
+
+// lacks refuses a caller without a scope.
+func lacks(scope, reason, resolution string) *RequestError {
+	return &RequestError{Status: http.StatusForbidden, Title: "Forbidden.", Reason: reason, Resolution: resolution, Scope: scope}
 }
 
 // Error is the reason.
@@ -188,10 +194,7 @@ func (l *Live) scope(q Query) (asked, *RequestError) {
 		return asked{}, refused
 	}
 	if q.Explain && q.Caller != nil && !q.Caller.Has(ScopeExplain) {
-		return asked{}, &RequestError{
-			Status: http.StatusForbidden, Title: "Forbidden.",
-			Reason: "To explain needs the scope " + ScopeExplain + ".", Resolution: "Leave explain out, or come with a token that has the scope.",
-		}
+		return asked{}, lacks(ScopeExplain, "To explain needs the scope "+ScopeExplain+".", "Leave explain out, or come with a token that has the scope.")
 	}
 	a := asked{tenant: tenant, only: q.Sources, caller: q.Caller, rights: rights}
 	if q.Fields != nil {

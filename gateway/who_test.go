@@ -148,6 +148,7 @@ func TestExplainNeedsItsScope(t *testing.T) {
 		a, err := g.Lookup(t.Context(), gateway.Query{Tenant: "acme", User: "jane", Caller: who, Explain: true})
 		if refused, is := errors.AsType[*gateway.RequestError](err); is {
 			a.Status = refused.Status
+			expect(t, scope+": the scope that is lacking", refused.Scope, gateway.ScopeExplain)
 		}
 		expect(t, scope, a.Status, want)
 	}

@@ -68,15 +68,26 @@ func compilePredicate(n *document.Node, sees string, variables []string) Predica
 // Mentions tells whether the answer depends on a variable.
 func (p Predicate) Mentions(variable string) bool { return p.mentions[variable] }
 
-// Holds tells whether the expression is true of the variables, in the forms of
-// ParseJSON. Whatever is not true is false: a missing key, an error, too high a cost.
+// Seen is a variable as expressions see it, made once for many of them. It is immutable.
+type Seen struct{ value any }
+
+// See makes one of a map in the forms of ParseJSON, which must not be changed any more.
+func See(variable map[string]any) Seen { return Seen{toCEL(variable)} }
+
+// Holds tells whether the expression is true of the variables, which are Seen or maps in
+// the forms of ParseJSON. Whatever is not true is false: a missing key, an error, too high
+// a cost.
 func (p Predicate) Holds(variables map[string]any) bool {
 	if p.run == nil {
 		return !p.wrong
 	}
 	seen := make(map[string]any, len(variables))
 	for name, value := range variables {
-		seen[name] = toCEL(value)
+		if ready, is := value.(Seen); is {
+			seen[name] = ready.value
+		} else {
+			seen[name] = toCEL(value)
+		}
 	}
 	out, _, err := p.run.Eval(seen)
 	return err == nil && out.Value() == true

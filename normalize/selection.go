@@ -54,7 +54,7 @@ func NewSelection(paths []string) (Selection, error) {
 
 func newSelection(root choice) Selection {
 	s := Selection{root: root}
-	for i, member := range Members() {
+	for i, member := range members() {
 		if root.field(i).any() {
 			s.needs = append(s.needs, member)
 		}
@@ -66,7 +66,20 @@ func newSelection(root choice) Selection {
 func Everything() Selection { return newSelection(choice{mark: chosen}) }
 
 // Members are the JSON names of the profile's members, in its order.
-func Members() []string { return jsonNames(profileType()) }
+func Members() []string {
+	all := members()
+	return all[:]
+}
+
+// members are Members without a look at the type: that was a part of what each lookup costs.
+func members() [29]string {
+	return [...]string{
+		"id", "userName", "displayName", "nickName", "title", "userType", "name", "emails", "phoneNumbers",
+		"addresses", "locale", "preferredLanguage", "timezone", "active", "organizations", "department",
+		"organization", "employeeNumber", "manager", "groups", "roles", "urls", "photos", "identifiers",
+		"requiredActions", "createdAt", "updatedAt", "lastLoginAt", "attributes",
+	}
+}
 
 // Union selects what either selects.
 func (s Selection) Union(other Selection) Selection {
@@ -82,9 +95,9 @@ func (s Selection) Union(other Selection) Selection {
 // Intersect selects what both select.
 func (s Selection) Intersect(other Selection) Selection {
 	switch {
-	case other.everything():
+	case other.everything(), s.Empty():
 		return s
-	case s.everything():
+	case s.everything(), other.Empty():
 		return other
 	}
 	return s.combine(other, both)
@@ -93,7 +106,15 @@ func (s Selection) Intersect(other Selection) Selection {
 func (s Selection) everything() bool { return s.root.uniform() && s.root.mark == chosen }
 
 // Minus selects what s selects and other does not.
-func (s Selection) Minus(other Selection) Selection { return s.combine(other, without) }
+func (s Selection) Minus(other Selection) Selection {
+	switch {
+	case other.Empty():
+		return s
+	case other.everything():
+		return Selection{}
+	}
+	return s.combine(other, without)
+}
 
 func (s Selection) combine(other Selection, op func(a, b mark) mark) Selection {
 	return newSelection(combine(profileType(), s.root, other.root, op))

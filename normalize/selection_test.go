@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -563,5 +564,18 @@ func TestNeedsFrom(t *testing.T) {
 	}
 	if !(Selection{}).Empty() || some.Empty() || !some.Minus(Everything()).Empty() {
 		t.Error("what is empty is not told")
+	}
+}
+
+// TestMembersAreTheProfiles: they are written out, and are those of the type, in its order.
+func TestMembersAreTheProfiles(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Profile]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		want = append(want, name)
+	}
+	if diff := cmp.Diff(want, Members()); diff != "" {
+		t.Errorf("(-type +members)\n%s", diff)
 	}
 }

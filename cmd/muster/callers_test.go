@@ -34,12 +34,17 @@ type issuer struct {
 
 func newIssuer(t testing.TB) *issuer {
 	t.Helper()
+	return newIssuerBy(t, httptest.NewServer)
+}
+
+func newIssuerBy(t testing.TB, serve func(http.Handler) *httptest.Server) *issuer {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := &issuer{key: key}
-	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	i.Server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case i.down.Load():
@@ -292,7 +297,7 @@ func BenchmarkCallers(b *testing.B) {
 		}
 	}
 	b.Run("nobody", ask)
-	w.reloading.callers.door.Set(v)
+	w.reloading.callers.door.Set(v, nil)
 	b.Run("callers", ask)
-	w.reloading.callers.door.Set(nil)
+	w.reloading.callers.door.Set(nil, nil)
 }

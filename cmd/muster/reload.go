@@ -14,7 +14,6 @@ import (
 	"muster/config"
 	"muster/gateway"
 	"muster/gateway/httpapi"
-	"muster/gateway/httpapi/bearer"
 )
 
 // reloading puts a changed configuration in force, and tells everybody who may
@@ -40,11 +39,11 @@ func newReloading(file *config.File, live func(file, before *config.File) *gatew
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := callers.prepare(file, nil)
+	known, err := callers.prepare(file, nil)
 	if err != nil {
 		return nil, err
 	}
-	callers.follow(verifier) //nolint:contextcheck // until close
+	callers.follow(known) //nolint:contextcheck // until close
 	r := &reloading{live: live, callers: callers, engine: engine, ready: ready, reloads: reloads, log: log, file: file}
 	ready.Tell(latest, true)
 	return r, nil
@@ -61,9 +60,9 @@ func (r *reloading) watch(ctx context.Context, now <-chan struct{}) {
 func (r *reloading) apply(ctx context.Context, change config.Reload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var verifier *bearer.Verifier
+	var known *config.Callers
 	if change.Err == nil {
-		verifier, change.Err = r.callers.prepare(change.File, r.file)
+		known, change.Err = r.callers.prepare(change.File, r.file)
 	}
 	r.refused = change.Err
 	r.ready.Tell(latest, change.Err == nil)
@@ -74,11 +73,11 @@ func (r *reloading) apply(ctx context.Context, change config.Reload) {
 	}
 	// Whoever comes in meanwhile is held to the stricter of the two: nobody gets at
 	// the new configuration as nobody, nor at the old one.
-	if verifier != nil {
-		r.callers.follow(verifier) //nolint:contextcheck // until close
+	if known != nil {
+		r.callers.follow(known) //nolint:contextcheck // until close
 	}
 	r.engine.Swap(r.live(change.File, r.file))
-	if verifier == nil {
+	if known == nil {
 		r.callers.follow(nil) //nolint:contextcheck // it asks nobody
 	}
 	r.file = change.File

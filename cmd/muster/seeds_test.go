@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -144,6 +145,12 @@ type deployment struct {
 // newDeployment is one whose file may say more than gatewayFile, behind its egress.
 func newDeployment(t *testing.T, more ...string) *deployment {
 	t.Helper()
+	return newDeploymentOf(t, gatewayFile+strings.Join(more, ""), nil)
+}
+
+// newDeploymentOf is one whose file is another that names the five, beside other files.
+func newDeploymentOf(t *testing.T, file string, others map[string]string) *deployment {
+	t.Helper()
 	d := &deployment{world: world{t: t, spans: tracetest.NewSpanRecorder(), log: new(lockedBuffer), http: &http.Client{Transport: &http.Transport{}}}, stubs: map[string]*stub{}}
 	var addresses []any
 	for _, name := range []string{"numium", "csp", "kobil", "aveva", "itwin"} {
@@ -157,7 +164,9 @@ func newDeployment(t *testing.T, more ...string) *deployment {
 	d.stubs["itwin"].says(200, itwinOK)
 
 	folder := t.TempDir()
-	for name, content := range map[string]string{"gateway.yaml": fmt.Sprintf(gatewayFile, addresses...) + strings.Join(more, ""), "links.yaml": linksFile, "numium.secret": "s3cret\n"} {
+	all := map[string]string{"gateway.yaml": fmt.Sprintf(file, addresses...), "links.yaml": linksFile, "numium.secret": "s3cret\n"}
+	maps.Copy(all, others)
+	for name, content := range all {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -120,7 +120,11 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 		return nil, err
 	}
 	s.gateway = engine
-	callers := &admission{door: new(httpapi.Callers), ready: s.ready, log: log, wrap: traced}
+	callers, err := newAdmission(s.ready, file.Identity, sdk.meters.Meter("muster/callers"), traced, log)
+	if err != nil {
+		engine.Close()
+		return nil, err
+	}
 	if s.reloading, err = newReloading(file, live, callers, engine, s.ready, sdk.meters.Meter("muster/config"), log); err != nil { //nolint:contextcheck // keys are asked for until Shutdown
 		engine.Close()
 		return nil, err

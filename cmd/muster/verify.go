@@ -31,6 +31,7 @@ func verifyCommand() *cobra.Command {
 			"standard input, which keeps it out of the list of processes and the shell's history.\n\n" +
 			"The exit code is 0 when every check passes, 1 when one does not or the keys cannot be had.",
 		Example: "  muster verify --issuer https://login.example.com/ --audience muster - <token\n" +
+			"  muster verify --issuer https://login.internal/ --ca ca.pem --audience muster - <token\n" +
 			"  muster verify --jwks keys.json --type JWT \"$TOKEN\"",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,6 +45,7 @@ func verifyCommand() *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&v.keys, "jwks", "", "a file that holds a JWK Set")
 	flags.StringVar(&v.issuer, "issuer", "", "whose token it must be; without --jwks its keys are asked for")
+	flags.StringVar(&v.ca, "ca", "", "PEM: the authorities that the issuer's certificate must come from, in place of the system's")
 	flags.StringArrayVar(&v.audiences, "audience", nil, "whom it must be for; may be given several times")
 	flags.StringArrayVar(&v.clients, "client", nil, "who may have asked for a token that is for several; may be given several times")
 	flags.StringArrayVar(&v.types, "type", []string{"at+jwt"}, "of which type it must be; JWT is also a token that does not say")
@@ -53,7 +55,7 @@ func verifyCommand() *cobra.Command {
 
 // verifying is what a token is held against.
 type verifying struct {
-	keys, issuer              string
+	keys, issuer, ca          string
 	audiences, clients, types []string
 	leeway                    time.Duration
 }
@@ -96,6 +98,8 @@ func (v *verifying) rules() (by bearer.By, err error) {
 	switch {
 	case v.leeway < 0:
 		return by, wrongUse("clocks are wrong by no less than nothing", "--leeway 30s")
+	case v.ca != "" && (v.keys != "" || !strings.HasPrefix(v.issuer, "https://")):
+		return by, wrongUse("no connection is made whose certificate --ca could be for", "--issuer https://login.example.com/ --ca ca.pem, without --jwks")
 	case v.keys != "":
 		if by.KeySet, err = document.ReadFile(v.keys); err != nil {
 			return by, &mistakeError{message: err.Error()}
@@ -103,14 +107,14 @@ func (v *verifying) rules() (by bearer.By, err error) {
 	case v.issuer == "":
 		return by, wrongUse("there are no keys to verify the token by", "--jwks FILE, or --issuer URL")
 	default:
-		by.Transport, err = issuerTransport(v.issuer)
+		by.Transport, err = issuerTransport(v.issuer, v.ca)
 	}
 	return by, err
 }
 
 // issuerTransport asks one issuer, wherever it is: who names it on this machine means it.
 // Elsewhere keys come by https alone.
-func issuerTransport(issuer string) (http.RoundTripper, error) {
+func issuerTransport(issuer, ca string) (http.RoundTripper, error) {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, wrongUse("that is no issuer's address", "--issuer https://login.example.com/")
@@ -119,7 +123,11 @@ func issuerTransport(issuer string) (http.RoundTripper, error) {
 	if u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, wrongUse("whoever is on the way could give this issuer keys of their own", "write https; http is for this machine alone")
 	}
-	return adapters.NewTransport(&adapters.Egress{Private: []string{u.Hostname()}}, adapters.TLSFiles{})
+	transport, err := adapters.NewTransport(&adapters.Egress{Private: []string{u.Hostname()}}, adapters.TLSFiles{CA: ca})
+	if err != nil {
+		return nil, &mistakeError{message: strings.TrimPrefix(err.Error(), "tls.ca: ")}
+	}
+	return transport, nil
 }
 
 // readToken reads a token, and what little may stand around it. What is too long is told

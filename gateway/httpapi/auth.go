@@ -11,17 +11,30 @@ import (
 
 	"muster/gateway"
 	"muster/gateway/httpapi/bearer"
+	"muster/gateway/httpapi/clientcert"
 )
 
 // Callers is who may ask, which changes with the configuration. The zero Callers lets
 // everybody in as nobody. It is safe for concurrent use.
 type Callers struct {
-	verifier atomic.Pointer[bearer.Verifier]
+	by atomic.Pointer[ways]
 }
 
-// Set puts a verifier in force: from now on nobody comes in without a token that it
-// believes. Nil lets everybody in.
-func (c *Callers) Set(v *bearer.Verifier) { c.verifier.Store(v) }
+// ways are how callers come in. One of them is there.
+type ways struct {
+	tokens       *bearer.Verifier
+	certificates *clientcert.Verifier
+}
+
+// Set puts verifiers in force, of which one may be nil: from now on nobody comes in
+// without a token or a certificate that is believed. Two that are nil let everybody in.
+func (c *Callers) Set(tokens *bearer.Verifier, certificates *clientcert.Verifier) {
+	if tokens == nil && certificates == nil {
+		c.by.Store(nil)
+		return
+	}
+	c.by.Store(&ways{tokens, certificates})
+}
 
 // callerKey is where a Gin context keeps who asks.
 const callerKey = "caller"
@@ -35,16 +48,31 @@ func callerOf(c *gin.Context) *gateway.Caller {
 // unready is after what time a caller may come again whose issuer is not known yet.
 const unready = 5 * time.Second
 
-// admitted lets in who comes with a token that is believed (RFC 6750). It stands
-// before everything that is about people.
+// admitted lets in who comes with a token that is believed (RFC 6750), or, without any
+// credential in the request, on a connection whose certificate is. It stands before
+// everything that is about people.
 func (d *door) admitted(c *gin.Context) {
-	verifier := d.callers.verifier.Load()
-	if verifier == nil {
+	by := d.callers.by.Load()
+	switch {
+	case by == nil:
 		return
+	case by.certificates != nil && clientcert.Shown(c.Request.TLS) && !presents(c.Request):
+		caller, refused := by.certificates.Verify(c.Request.TLS, time.Now())
+		if refused != "" {
+			c.Header("WWW-Authenticate", by.challenge())
+			refuse(c, unauthorized(refused, "Connect with a certificate that is valid and has a caller's name."))
+			return
+		}
+		c.Set(callerKey, caller)
+	default:
+		d.admittedByToken(c, by)
 	}
-	token, challenge, refused := credential(c.Request)
+}
+
+func (d *door) admittedByToken(c *gin.Context, by *ways) {
+	token, challenge, refused := by.credential(c.Request)
 	if refused == nil {
-		caller, refusal, after := d.verify(c.Request, verifier, token)
+		caller, refusal, after := d.verify(c.Request, by.tokens, token)
 		switch {
 		case after > 0:
 			tooOften(c, after, "Too many tokens that are not believed have come from this address.")
@@ -90,16 +118,38 @@ func unauthorized(reason, resolution string) *gateway.RequestError {
 	return &gateway.RequestError{Status: http.StatusUnauthorized, Title: "Unauthorized.", Reason: reason, Resolution: resolution}
 }
 
+// presents tells whether a request has a credential in itself, be it one that is good or
+// not. Then the connection's certificate says nothing of who asks: who sends a token wants
+// to be held to it.
+func presents(r *http.Request) bool {
+	query, _ := url.ParseQuery(r.URL.RawQuery)
+	return len(r.Header.Values("Authorization")) > 0 || query.Has("access_token")
+}
+
+// challenge is for who has not come in, and says of no error (RFC 6750, 3.1). For
+// certificates no scheme is registered; this is the name that one was proposed by
+// (draft-thomson-httpbis-cant), since a 401 has to have one (RFC 9110, 15.5.2).
+func (w *ways) challenge() string {
+	if w.tokens == nil {
+		return `ClientCertificate realm="muster"`
+	}
+	return `Bearer realm="muster"`
+}
+
 // credential is the token of a request; or how to challenge whoever sent it, and why.
 // A token in the address is refused even if it is good: addresses are written down
 // everywhere (RFC 9700, 4.3.2).
-func credential(r *http.Request) (token, challenge string, refused *gateway.RequestError) {
+func (w *ways) credential(r *http.Request) (token, challenge string, refused *gateway.RequestError) {
 	const twice = `Bearer error="invalid_request", error_description="One token is sent, in the Authorization header."`
 	lines := r.Header.Values("Authorization")
 	query, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is refused later
 	switch {
 	case query.Has("access_token"):
 		return "", twice, unauthorized("A token stands in the address.", "Send it in the Authorization header, and have it revoked: addresses are logged on the way.")
+	case w.tokens == nil && len(lines) > 0:
+		return "", w.challenge(), unauthorized("No token is believed here.", "Connect with a certificate that has a caller's name, and send no Authorization.")
+	case w.tokens == nil:
+		return "", w.challenge(), unauthorized("There is no certificate.", "Connect with one that has a caller's name.")
 	case len(lines) > 1:
 		return "", twice, unauthorized("There is more than one Authorization header.", "Send one, with one token.")
 	case len(lines) == 1:
@@ -108,6 +158,16 @@ func credential(r *http.Request) (token, challenge string, refused *gateway.Requ
 			return token, "", nil
 		}
 	}
-	// RFC 6750, 3.1: who has sent no token is told how, and of no error.
-	return "", `Bearer realm="muster"`, unauthorized("There is no bearer token.", "Send one as Authorization: Bearer TOKEN.")
+	resolution := "Send one as Authorization: Bearer TOKEN."
+	if w.certificates != nil {
+		resolution = "Send one as Authorization: Bearer TOKEN, or connect with a certificate that has a caller's name."
+	}
+	return "", w.challenge(), unauthorized("There is no bearer token.", resolution)
+}
+
+// insufficient tells a caller which scope the token lacks (RFC 6750, 3.1).
+func insufficient(c *gin.Context, r *gateway.RequestError) {
+	if who := callerOf(c); r.Scope != "" && who != nil && who.Certificate == nil {
+		c.Header("WWW-Authenticate", `Bearer error="insufficient_scope", error_description="`+r.Reason+`", scope="`+r.Scope+`"`)
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"muster/gateway"
 	"muster/gateway/httpapi"
 	"muster/gateway/httpapi/bearer"
+	"muster/gateway/httpapi/clientcert"
 	"muster/normalize"
 )
 
@@ -76,6 +77,19 @@ func (i issuing) callers(t testing.TB, known bool, tenants ...string) *httpapi.C
 // callersAt may ask for so many people in a time.
 func (i issuing) callersAt(t testing.TB, rate adapters.Rate, known bool, tenants ...string) *httpapi.Callers {
 	t.Helper()
+	callers := new(httpapi.Callers)
+	callers.Set(i.verifier(t, rate, known, tenants...), nil)
+	return callers
+}
+
+// into lets the issuer's callers in, beside those with certificates.
+func (i issuing) into(t testing.TB, callers *httpapi.Callers, certificates *clientcert.Verifier) {
+	t.Helper()
+	callers.Set(i.verifier(t, adapters.Rate{}, true), certificates)
+}
+
+func (i issuing) verifier(t testing.TB, rate adapters.Rate, known bool, tenants ...string) *bearer.Verifier {
+	t.Helper()
 	v, err := bearer.New(bearer.Options{Transport: i, Issuers: []bearer.Issuer{{
 		Name: login, Audiences: []string{"muster"}, Types: []string{"at+jwt"}, Leeway: 30 * time.Second, Tenants: tenants, Rate: rate,
 		Claims: bearer.Claims{Subject: at(t, "sub"), Tenant: at(t, "org"), Scopes: at(t, "scope"), User: map[string]*normalize.Path{"email": at(t, "email"), "oid": at(t, "sub")}},
@@ -93,9 +107,7 @@ func (i issuing) callersAt(t testing.TB, rate adapters.Rate, known bool, tenants
 		}
 	}
 	t.Cleanup(func() { running.Wait(); v.Close() })
-	callers := new(httpapi.Callers)
-	callers.Set(v)
-	return callers
+	return v
 }
 
 // TestWhoComesIn: 23, 25 and 26, and how each is told.
@@ -326,9 +338,9 @@ func TestCallersChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	callers.Set(v)
+	callers.Set(v, nil)
 	closed := status()
-	callers.Set(nil)
+	callers.Set(nil, nil)
 	if got := []int{open, closed, status()}; !cmp.Equal(got, []int{200, 401, 200}) {
 		t.Errorf("statuses %v", got)
 	}

@@ -25,7 +25,8 @@
 //	log.go      one line a request, and a 500 in place of a panic
 //	limits.go   how long an address and a header may be
 //	cors.go     which pages may call from a browser
-//	auth.go     who asks; package bearer knows whose tokens are believed
+//	auth.go     who asks; package bearer knows whose tokens are believed, and
+//	            package clientcert whose certificates
 //	request.go  path, query and headers become a gateway.Query; header.go helps
 //	lookup.go   the engine is asked, me.go for whoever asks; batch.go asks for several
 //	            people at once, purge.go has one forgotten, and providers.go tells whom it

@@ -47,6 +47,9 @@ func (d *door) self(caller *gateway.Caller, q *gateway.Query) *gateway.RequestEr
 			return nil
 		}
 	}
+	if caller.Certificate != nil {
+		return noSelf("A certificate does not say which person you are.")
+	}
 	return noSelf("The token does not say which person you are.")
 }
 

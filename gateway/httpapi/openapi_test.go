@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"maps"
@@ -22,6 +23,7 @@ import (
 	"muster/adapters"
 	"muster/gateway"
 	"muster/gateway/httpapi"
+	"muster/gateway/httpapi/clientcert"
 	"muster/normalize"
 )
 
@@ -398,6 +400,25 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 				t.Errorf("purge: %d, Accept %q: %v\n%s", status, accept, err, w.Body)
 			}
 			produced[fmt.Sprint(purge, " ", w.Code)] = true
+		}
+	}
+	// What is told of a scope, and of certificates.
+	e.told(gateway.Answer{}, &gateway.RequestError{Status: 403, Title: "Forbidden.", Reason: "To explain needs the scope muster.explain.", Resolution: "r", Scope: gateway.ScopeExplain})
+	certificates := new(httpapi.Callers)
+	vouches := func(*x509.Certificate) bool { return true }
+	holders, err := clientcert.New(clientcert.Options{Vouches: vouches, Holders: []clientcert.Holder{{Name: clientcert.Name{Kind: clientcert.URI, Text: frontendName}, Tenants: []string{"acme"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificates.Set(nil, holders)
+	for status, w := range map[int]*httptest.ResponseRecorder{
+		403: do(t, known, http.MethodGet, jane+"?explain=true", "Authorization", authorization),
+		401: do(t, newDoor(e, httpapi.Options{Callers: certificates}), http.MethodGet, jane),
+	} {
+		expect(t, "a challenge", w.Code, status)
+		expect(t, "a challenge", w.Header().Get("WWW-Authenticate") != "", true)
+		if err := conforms(t, document, lookup, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), w); err != nil {
+			t.Errorf("%d: %v", status, err)
 		}
 	}
 	for status, header := range map[int][]string{401: nil, 403: {"Authorization", authorization}} {

@@ -40,6 +40,7 @@ type problem struct {
 
 // refuse ends a request that could not begin.
 func refuse(c *gin.Context, r *gateway.RequestError) {
+	insufficient(c, r)
 	sendRefusal(c, r.Status, refusalOf(r))
 }
 

@@ -30,6 +30,7 @@ func (c *candidate) caller() *gateway.Caller {
 			Token: adapters.NewSecret(c.raw), Audiences: c.audiences(), Expires: ends,
 		},
 		Scopes: scopesAt(c.issuer.Claims.Scopes, c.claims), Claims: c.claims, Tenants: c.issuer.Tenants, Rate: c.issuer.Rate,
+		Decided: new(gateway.Decided),
 	}
 	if caller.Tenants == nil {
 		// The token may name one tenant; that it may ask for all is the operator's to say.

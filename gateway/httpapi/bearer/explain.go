@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"muster/gateway"
 )
 
 // Finding is what one check found of a token.
@@ -64,6 +66,22 @@ func Explain(ctx context.Context, by By, token string) ([]Finding, error) {
 		}
 	}
 	return e.findings, nil
+}
+
+// Unverified is who a token says has come, whoever may have written it: for the questions of
+// an operator, and for nothing else. The refusal is about its form, or its issuer.
+func Unverified(issuers []Issuer, token string) (*gateway.Caller, *Refusal) {
+	c, refusal := parse(token, time.Now())
+	if refusal != nil {
+		return nil, refusal
+	}
+	if c.claims == nil {
+		return nil, refuse(checkPayload, "The token's payload is not a JSON object that says each thing once.")
+	}
+	if refusal := newVerifier(Options{Issuers: issuers}).issued(context.Background(), c); refusal != nil {
+		return nil, refusal
+	}
+	return c.caller(), nil
 }
 
 type explaining struct{ findings []Finding }

@@ -38,6 +38,7 @@ const (
 type source struct {
 	issuer string
 	client *http.Client
+	tell   func(issuer string, outcome Fetch) // nil for nobody
 
 	set atomic.Pointer[keySet] // nil until it was known once
 
@@ -54,8 +55,8 @@ type attempt struct {
 	err  error // once it is done
 }
 
-func newSource(issuer string, transport http.RoundTripper) *source {
-	return &source{issuer: issuer, client: &http.Client{
+func newSource(issuer string, transport http.RoundTripper, tell func(issuer string, outcome Fetch)) *source {
+	return &source{issuer: issuer, tell: tell, client: &http.Client{
 		Transport:     documents{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -74,7 +75,10 @@ func (s *source) begin(ctx context.Context) *attempt {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	go func() {
 		defer cancel()
-		a.err = s.fetch(ctx)
+		var outcome Fetch
+		if outcome, a.err = s.fetch(ctx); s.tell != nil {
+			s.tell(s.issuer, outcome)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.pending = nil
@@ -155,30 +159,31 @@ func (s *source) wait(failed bool, retry time.Duration) time.Duration {
 
 // fetch asks where the keys are, and for them. What is no set of keys never takes
 // the place of one that was.
-func (s *source) fetch(ctx context.Context) error {
+func (s *source) fetch(ctx context.Context) (Fetch, error) {
 	s.mu.Lock()
 	address := s.address
 	s.mu.Unlock()
 	if found, err := s.discover(ctx); err == nil {
 		address = found
 	} else if address == "" {
-		return err
+		return FetchFailed, err
 	}
 	document, err := s.get(ctx, address)
 	if err != nil {
-		return fmt.Errorf("the key set cannot be had: %w", err)
+		return FetchFailed, fmt.Errorf("the key set cannot be had: %w", err)
 	}
 	set, err := parseKeys(document)
 	if err != nil {
-		return err
+		return FetchFailed, err
 	}
 	s.mu.Lock()
 	s.address = address
 	s.mu.Unlock()
-	if known := s.set.Load(); known == nil || known.digest != set.digest { // else what was verified by them stays so
-		s.set.Store(set)
+	if known := s.set.Load(); known != nil && known.digest == set.digest {
+		return FetchSame, nil // what was verified by them stays so
 	}
-	return nil
+	s.set.Store(set)
+	return FetchNew, nil
 }
 
 // discover finds the address of the key set (OpenID Connect Discovery, 4).

@@ -311,3 +311,58 @@ func TestKeysAreGoneOnWith(t *testing.T) {
 		t.Error("keys that came another way are gone on with")
 	}
 }
+
+// TestFetchesAreTold: each time that an issuer is asked, and what came of it.
+func TestFetchesAreTold(t *testing.T) {
+	r := ring()
+	synctest.Test(t, func(t *testing.T) {
+		keys := newIDP(r.es.jwk(nil))
+		var mu sync.Mutex
+		var told []string
+		own := issuer()
+		own.Transport = keys // of one issuer alone
+		v, err := bearer.New(bearer.Options{Issuers: []bearer.Issuer{own}, Fetched: func(issuer string, outcome bearer.Fetch) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, issuer+" "+string(outcome))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); v.Run(ctx, func(int, error) {}) }()
+		expect := func(when string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range want {
+				want[i] = issuerName + " " + want[i]
+			}
+			if fmt.Sprint(told) != fmt.Sprint(want) {
+				t.Errorf("%s: told %v, want %v", when, told, want)
+			}
+			told = nil
+		}
+		expect("at first", "new")
+		time.Sleep(2 * time.Minute)
+		expect("later", "same")
+		keys.publish(r.es.jwk(nil), r.ed.jwk(nil))
+		time.Sleep(31 * time.Second) // after the last time
+		if got := refusedBy(t, v, r.ed.lasting(t, nil)); got != "" {
+			t.Errorf("of a new key: refused by %q", got)
+		}
+		expect("because of a token", "new")
+		keys.publish()
+		time.Sleep(90 * time.Second) // it is asked within these, and once more after half a minute
+		expect("of none", "failed")
+		cancel()
+		<-done
+		v.Close()
+		time.Sleep(time.Minute)
+	})
+	if _, err := bearer.New(bearer.Options{Issuers: []bearer.Issuer{issuer()}}); err == nil {
+		t.Error("an issuer without a transport")
+	}
+}

@@ -27,6 +27,9 @@ type Issuer struct {
 	Require   normalize.Condition // of the token's claims
 	Tenants   []string            // that its callers may ask for, gateway.EveryTenant for all; nil for the one that the token names
 	Rate      adapters.Rate       // of people that each of its callers may ask for; zero for any
+
+	// Transport brings its keys; nil for the one of all. It is comparable.
+	Transport http.RoundTripper
 }
 
 // Options are what a Verifier needs.
@@ -35,17 +38,30 @@ type Options struct {
 	Transport http.RoundTripper // that brings their keys
 
 	// Before is a verifier whose keys are gone on with where an issuer is the same and
-	// the transport too; nil for none.
+	// its transport too; nil for none.
 	Before *Verifier
+
+	// Fetched is told each time that an issuer was asked for its keys, from several
+	// goroutines; nil for nobody. Keys that are gone on with go on telling whom they told.
+	Fetched func(issuer string, outcome Fetch)
 }
+
+// Fetch is what came of asking an issuer for its keys.
+type Fetch string
+
+// All that may come of it.
+const (
+	FetchNew    Fetch = "new"    // other keys than before
+	FetchSame   Fetch = "same"   // those that were known
+	FetchFailed Fetch = "failed" // none: those of before are gone on with
+)
 
 // Verifier tells who has come with a token. It is safe for concurrent use; Close it
 // when done.
 type Verifier struct {
-	transport http.RoundTripper
-	issuers   []*issuer
-	all       []check
-	believed  *cache.Cache[verdict]
+	issuers  []*issuer
+	all      []check
+	believed *cache.Cache[verdict]
 }
 
 type issuer struct {
@@ -78,10 +94,12 @@ func New(o Options) (*Verifier, error) {
 			return nil, fmt.Errorf("bearer: issuer %d has no types, or no subject", i)
 		case issuer.Leeway < 0:
 			return nil, fmt.Errorf("bearer: issuer %d has a negative leeway", i)
+		case issuer.Transport == nil && o.Transport == nil:
+			return nil, fmt.Errorf("bearer: issuer %d has no transport", i)
 		}
 	}
-	if len(o.Issuers) == 0 || o.Transport == nil {
-		return nil, errors.New("bearer: there is no issuer, or no transport")
+	if len(o.Issuers) == 0 {
+		return nil, errors.New("bearer: there is no issuer")
 	}
 	v := newVerifier(o)
 	var err error
@@ -90,24 +108,32 @@ func New(o Options) (*Verifier, error) {
 }
 
 func newVerifier(o Options) *Verifier {
-	v := &Verifier{transport: o.Transport}
+	v := &Verifier{}
 	v.all = v.checks()
 	for _, i := range o.Issuers {
-		v.issuers = append(v.issuers, &issuer{Issuer: i, keys: o.Before.source(i.Name, o.Transport)})
+		if i.Transport == nil {
+			i.Transport = o.Transport
+		}
+		keys := o.Before.source(i)
+		if keys == nil {
+			keys = newSource(i.Name, i.Transport, o.Fetched)
+		}
+		v.issuers = append(v.issuers, &issuer{Issuer: i, keys: keys})
 	}
 	return v
 }
 
-// source is the one that this verifier has for an issuer, or a new one.
-func (v *Verifier) source(name string, transport http.RoundTripper) *source {
-	if v != nil && v.transport == transport {
-		for _, i := range v.issuers {
-			if i.Name == name {
-				return i.keys
-			}
+// source is the one that this verifier has for an issuer, nil for none.
+func (v *Verifier) source(same Issuer) *source {
+	if v == nil {
+		return nil
+	}
+	for _, i := range v.issuers {
+		if i.Name == same.Name && i.Transport == same.Transport {
+			return i.keys
 		}
 	}
-	return newSource(name, transport)
+	return nil
 }
 
 // Close gives back what is kept of tokens. Tokens can be verified all the same.
@@ -171,7 +197,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*gateway.Caller, *
 	}
 	caller := c.caller()
 	ends := caller.Expires.Add(c.issuer.Leeway)
-	v.believed.Put(rememberedAs(token), verdict{caller, c.issuer, c.set, ends, 4 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
+	v.believed.Put(rememberedAs(token), verdict{caller, c.issuer, c.set, ends, 8 * len(token)}, cache.Lifetime{Fresh: ends.Sub(now)})
 	return caller, nil
 }
 

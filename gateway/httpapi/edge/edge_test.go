@@ -328,6 +328,68 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// TestOperatorsAndClients: where somebody else vouches for operators, who is vouched for
+// at one listener is nobody at the other.
+func TestOperatorsAndClients(t *testing.T) {
+	t.Parallel()
+	server, clients, operators := newAuthority(t), newAuthority(t), newAuthority(t)
+	files := newFolder2(t, server, "muster.example")
+	files.ClientCA, files.AdminCA = files.Cert+".clients", files.Cert+".operators"
+	files.write(files.ClientCA, clients.pem)
+	files.write(files.AdminCA, operators.pem)
+	both := files.load()
+	files.ClientCA = ""
+	alone := files.load()
+	for name, test := range map[string]struct {
+		identity *edge.Identity
+		admin    bool
+		by       *authority
+		answered bool
+	}{
+		"a client, for clients":             {both, false, &clients, true},
+		"an operator, for clients":          {both, false, &operators, false},
+		"a client, for operators":           {both, true, &clients, false},
+		"an operator, for operators":        {both, true, &operators, true},
+		"nobody, for clients":               {both, false, nil, true},
+		"nobody, for operators":             {both, true, nil, false},
+		"without clients, nobody":           {alone, false, nil, true},
+		"without clients, for operators":    {alone, true, nil, false},
+		"without clients, one of operators": {alone, true, &operators, true},
+	} {
+		address := run(t, ok, edge.DefaultLimits(), test.identity.Config(test.admin), nil)
+		config := server.trusting("muster.example")
+		if test.by != nil {
+			cert, key := test.by.issue("client.example")
+			pair, err := tls.X509KeyPair(cert, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+		}
+		if _, _, err := get(t, address, config); (err == nil) != test.answered {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Whoever vouches for operators vouches for no caller.
+	for name, test := range map[string]struct {
+		identity *edge.Identity
+		by       authority
+		want     bool
+	}{
+		"clients": {both, clients, true}, "operators": {both, operators, false}, "the server": {both, server, false}, "nobody": {alone, clients, false}, "no identity": {nil, clients, false},
+	} {
+		if got := test.identity.Vouches(test.by.certificate); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if err := os.Remove(files.AdminCA); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := edge.Load(files.Files, os.ReadFile); err == nil || !strings.HasPrefix(err.Error(), "tls.admin_ca: ") {
+		t.Errorf("it is gone: %v", err)
+	}
+}
+
 // TestFilesThatAreWrong names the file, and says no word of what it holds.
 func TestFilesThatAreWrong(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -19,11 +20,12 @@ type Files struct {
 	Cert     string // with those that vouch for it behind it
 	Key      string
 	ClientCA string // who vouches for clients; "" where nobody does
+	AdminCA  string // who does for those of the admin listener; "" for ClientCA
 }
 
 // FileError is what is wrong with one of the files.
 type FileError struct {
-	Key        string // cert, key or client_ca
+	Key        string // cert, key, client_ca or admin_ca
 	Path       string
 	Reason     string // without the path, and without what the file holds
 	Resolution string // what would do; may be empty
@@ -47,7 +49,8 @@ type digest [sha256.Size]byte
 // material is what the files held.
 type material struct {
 	leaf              *x509.Certificate
-	asking, insistent *tls.Config // for clients, who may show a certificate, or must
+	authorities       []*x509.Certificate // who vouches for clients
+	asking, insistent *tls.Config         // for clients, who may show a certificate, or must
 }
 
 // Load reads an identity. The error is a *FileError. Read, which is os.ReadFile or
@@ -70,8 +73,15 @@ func (i *Identity) Validity() (from, until time.Time) {
 	return leaf.NotBefore, leaf.NotAfter
 }
 
+// Vouches tells whether somebody is one of those who vouch for clients now: a connection
+// may be older than the file. Nobody is one of a nil Identity's.
+func (i *Identity) Vouches(authority *x509.Certificate) bool {
+	return i != nil && slices.ContainsFunc(i.now.Load().authorities, authority.Equal)
+}
+
 // Config is for a listener, and follows the files. Where somebody vouches for clients,
-// what a client shows is checked; insist turns away who shows nothing.
+// what a client shows is checked; insist, for the admin listener, turns away who shows
+// nothing.
 func (i *Identity) Config(insist bool) *tls.Config {
 	config := base()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -113,8 +123,8 @@ func (i *Identity) Watch(ctx context.Context, every time.Duration, tell func(err
 
 // contents are the files as they were read at one time.
 type contents struct {
-	cert, key, ca          []byte
-	certErr, keyErr, caErr error
+	cert, key, ca, adminCA               []byte
+	certErr, keyErr, caErr, adminCAError error
 }
 
 func (i *Identity) contents() contents {
@@ -124,16 +134,19 @@ func (i *Identity) contents() contents {
 	if i.files.ClientCA != "" {
 		c.ca, c.caErr = i.read(i.files.ClientCA)
 	}
+	if i.files.AdminCA != "" {
+		c.adminCA, c.adminCAError = i.read(i.files.AdminCA)
+	}
 	return c
 }
 
 func (c contents) digest() digest {
 	sum := sha256.New()
-	for _, part := range [][]byte{c.cert, c.key, c.ca} {
+	for _, part := range [][]byte{c.cert, c.key, c.ca, c.adminCA} {
 		_, _ = fmt.Fprintf(sum, "%d ", len(part)) // so that no two are alike
 		_, _ = sum.Write(part)
 	}
-	_, _ = fmt.Fprint(sum, c.certErr != nil, c.keyErr != nil, c.caErr != nil)
+	_, _ = fmt.Fprint(sum, c.certErr != nil, c.keyErr != nil, c.caErr != nil, c.adminCAError != nil)
 	return digest(sum.Sum(nil))
 }
 
@@ -148,6 +161,8 @@ func (c contents) material(files Files) (*material, error) {
 		return nil, missing("key", files.Key, c.keyErr)
 	case c.caErr != nil:
 		return nil, missing("client_ca", files.ClientCA, c.caErr)
+	case c.adminCAError != nil:
+		return nil, missing("admin_ca", files.AdminCA, c.adminCAError)
 	}
 	chain, ok := certificates(c.cert)
 	if !ok {
@@ -164,20 +179,34 @@ func (c contents) material(files Files) (*material, error) {
 	}
 	m := &material{leaf: chain[0], asking: base()}
 	m.asking.Certificates = []tls.Certificate{pair}
-	if files.ClientCA != "" {
-		authorities, ok := certificates(c.ca)
-		if !ok {
-			return nil, wrong("client_ca", files.ClientCA, "it holds no certificate in PEM that can be read", "the certificates of who vouches for clients")
-		}
-		m.asking.ClientCAs = x509.NewCertPool()
-		for _, authority := range authorities {
-			m.asking.ClientCAs.AddCert(authority)
-		}
-		m.asking.ClientAuth = tls.VerifyClientCertIfGiven
-		m.asking.SessionTicketsDisabled = true // or who is no longer vouched for might resume
-	}
 	m.insistent = m.asking.Clone()
-	if files.ClientCA != "" {
+	for _, by := range []struct {
+		key, path string
+		content   []byte
+		listeners []*tls.Config
+	}{
+		{"client_ca", files.ClientCA, c.ca, []*tls.Config{m.asking, m.insistent}},
+		{"admin_ca", files.AdminCA, c.adminCA, []*tls.Config{m.insistent}},
+	} {
+		if by.path == "" {
+			continue
+		}
+		authorities, ok := certificates(by.content)
+		if !ok {
+			return nil, wrong(by.key, by.path, "it holds no certificate in PEM that can be read", "the certificates of who vouches for clients")
+		}
+		pool := x509.NewCertPool()
+		for _, authority := range authorities {
+			pool.AddCert(authority)
+		}
+		for _, config := range by.listeners {
+			config.ClientCAs = pool
+			config.SessionTicketsDisabled = true // or who is no longer vouched for might resume
+		}
+		if by.key == "client_ca" {
+			m.authorities = authorities
+			m.asking.ClientAuth = tls.VerifyClientCertIfGiven
+		}
 		m.insistent.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return m, nil

@@ -243,8 +243,17 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	for _, host := range []string{
 		"127.0.0.1", "localhost", "0.0.0.0", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "224.0.0.1", "255.255.255.255",
+		"0.1.2.3", "192.0.0.192", "198.18.0.1", "240.0.0.1",
 	} {
 		expect(t, host, asks(t, transport(t, &adapters.Egress{}, adapters.TLSFiles{}), define(t, ""), "host", host+":"+port), refused)
+	}
+	// What some resolvers read as 127.0.0.1 is that, or no host at all.
+	for _, host := range []string{"2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001", "127.1", "127.0.1"} {
+		switch got := asks(t, transport(t, &adapters.Egress{}, adapters.TLSFiles{}), define(t, ""), "host", host+":"+port); got {
+		case refused, "unavailable: the connection failed while asking", "timeout: no answer while asking":
+		default:
+			t.Errorf("%s: %s", host, got)
+		}
 	}
 	expect(t, "connections", reached.Load(), int64(0))
 	// A token is fetched over the same connection, under the same rule.

@@ -151,6 +151,39 @@ func (s *Source) conceal(request *http.Request, used string, faults ...*Fault) {
 	}
 }
 
+// discreet takes the codes and the references out of what an upstream says of failures
+// that hold an identifier of the person: they go into the log and the trace, and a caller
+// may be shown less than the source was asked with.
+func discreet(q Query, faults ...*Fault) {
+	for _, f := range faults {
+		if f == nil {
+			continue
+		}
+		for _, text := range []*string{&f.Detail.Code, &f.Detail.Ref} {
+			if *text != "" && namesAnyOf(*text, q.IDs) {
+				*text = ""
+			}
+		}
+	}
+}
+
+// namesAnyOf tells whether one of the identifiers stands in the text, in any case or in
+// base64; of an address, what stands before the @ will do.
+func namesAnyOf(text string, ids map[string]string) bool {
+	const aWord = 4 // what is shorter may stand in any code
+	folded := strings.ToLower(text)
+	for _, value := range ids {
+		local, _, _ := strings.Cut(value, "@")
+		for _, name := range []string{value, local} {
+			if len(name) >= aWord && (strings.Contains(folded, strings.ToLower(name)) ||
+				strings.Contains(text, base64.RawStdEncoding.EncodeToString([]byte(name))) || strings.Contains(text, base64.RawURLEncoding.EncodeToString([]byte(name)))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // redacted masks what the definition says under `redact`, of the whole reply and
 // of the record within it, and whatever is called like a secret.
 func (d *Definition) redacted(tree any) any {

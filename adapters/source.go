@@ -234,7 +234,9 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if s.noted != nil {
 		s.noted(notes)
 	}
-	s.conceal(request, used, append(reply.Children, FaultOf(err))...)
+	told := append(slices.Clone(reply.Children), FaultOf(err))
+	s.conceal(request, used, told...)
+	discreet(q, told...)
 	return reply, used, err
 }
 

@@ -234,9 +234,7 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if s.noted != nil {
 		s.noted(notes)
 	}
-	told := append(slices.Clone(reply.Children), FaultOf(err))
-	s.conceal(request, used, told...)
-	discreet(q, told...)
+	s.conceal(q, request, used, append(reply.Children, FaultOf(err))...)
 	return reply, used, err
 }
 

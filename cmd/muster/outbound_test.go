@@ -43,7 +43,7 @@ func TestIdentifiersOnTheWire(t *testing.T) {
 		refused := got.Status == http.StatusBadRequest
 		switch {
 		case refused && len(asked) > 0:
-			t.Errorf("%q is refused, and was asked for: %s", value, asked)
+			t.Errorf("%q is refused, and was asked for: %s", value, asked[0].URL)
 		case refused && value != "." && value != ".." && !strings.ContainsFunc(value, unicode.IsControl) && strings.TrimSpace(value) != "":
 			t.Errorf("%q is refused: %s", value, got.Text)
 		case refused:
@@ -54,7 +54,7 @@ func TestIdentifiersOnTheWire(t *testing.T) {
 		default:
 			segments := strings.Split(asked[0].URL.EscapedPath(), "/")
 			if len(segments) != 6 || segments[3] != "users" || segments[5] != "profile" || asked[0].URL.RawQuery != "" || len(asked[0].Header["X-Injected"]) > 0 {
-				t.Errorf("%q leaves its place: %s", value, asked)
+				t.Errorf("%q leaves its place: %s", value, asked[0].URL)
 				continue
 			}
 			if plain, err := url.PathUnescape(segments[4]); err != nil || plain != value && plain != strings.TrimSpace(value) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -169,6 +170,12 @@ func TestHostileUpstreams(t *testing.T) { // alone: it counts memory
 			_, _ = io.WriteString(w, numiumOK)
 		}
 	}
+	var bomb bytes.Buffer // 100 MiB of nothing
+	z, zeros := gzip.NewWriter(&bomb), make([]byte, 1<<20)
+	for range 100 {
+		_, _ = z.Write(zeros)
+	}
+	_ = z.Close()
 	const ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for _, test := range []struct {
 		name, want string
@@ -183,11 +190,7 @@ func TestHostileUpstreams(t *testing.T) { // alone: it counts memory
 		{"65 chunks without an end", "failed malformed", endless(ok+"Transfer-Encoding: chunked\r\n\r\n", "10000\r\n"+strings.Repeat("x", 64<<10)+"\r\n")},
 		{"66 a gzip bomb", "failed malformed", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
-			z, zeros := gzip.NewWriter(w), make([]byte, 1<<20)
-			for range 100 {
-				_, _ = z.Write(zeros)
-			}
-			_ = z.Close()
+			_, _ = w.Write(bomb.Bytes())
 		}},
 		{"67 a header of 1 MB", "failed unavailable", endless(ok+"X: ", strings.Repeat("x", 64<<10))},
 		{"67 headers without an end", "failed unavailable", endless(ok, "X: y\r\n")},

@@ -64,8 +64,9 @@ test: prerequisites vet lint ## Install what is missing, vet, lint, then every t
 	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) $(PKG)
 
 .PHONY: soak
-soak: go-version ## Hunt for somebody else's data in LOOKUPS lookups with faults on, 100000 unless told
+soak: go-version ## Hunt for another person's data, and for another tenant's, in LOOKUPS lookups each, 100000 unless told
 	go test ./cmd/muster -count 1 -v -run TestNobodyIsTakenForAnotherUnderLoad -lookups $(LOOKUPS) -timeout $(TIMEOUT)
+	go test ./cmd/muster -count 1 -v -run TestNothingCrossesTenants -crossings $(LOOKUPS) -timeout $(TIMEOUT)
 
 .PHONY: vet
 vet: go-version

@@ -128,7 +128,7 @@ func maskOf(secrets []string) *strings.Replacer {
 // of the source, out of what the upstream says of failures: one that repeats what
 // it was sent must not bring it into a log, or before a caller. Used is the token
 // that was sent, "" for none.
-func (s *Source) conceal(request *http.Request, used string, faults ...*Fault) {
+func (s *Source) conceal(q Query, request *http.Request, used string, faults ...*Fault) {
 	var said []*string
 	for _, f := range faults {
 		if f == nil {
@@ -143,12 +143,49 @@ func (s *Source) conceal(request *http.Request, used string, faults ...*Fault) {
 	if !slices.ContainsFunc(said, func(text *string) bool { return *text != "" }) {
 		return
 	}
-	const aWord = 8 // what is shorter may stand in any text
+	const aWord = 6 // what is shorter may stand in any text
 	_, basic, _ := strings.Cut(request.Header.Get("Authorization"), " ")
-	mask := maskOf(slices.DeleteFunc(append(s.secrets(), used, basic), func(secret string) bool { return len(secret) < aWord }))
+	secrets := append(s.secrets(), used, basic)
+	discreet(append(q.names(), secrets...), faults...)
+	mask := maskOf(slices.DeleteFunc(secrets, func(secret string) bool { return len(secret) < aWord }))
 	for _, text := range said {
 		*text = mask.Replace(*text)
 	}
+}
+
+// discreet takes the codes and the references out of what an upstream says of failures
+// that hold one of these words, in any case or in base64: an identifier of the person, or
+// a secret. They go into the log and the trace, and a caller may be shown less than the
+// source was asked with.
+func discreet(words []string, faults ...*Fault) {
+	for _, f := range faults {
+		if f == nil {
+			continue
+		}
+		for _, text := range []*string{&f.Detail.Code, &f.Detail.Ref} {
+			if *text != "" && slices.ContainsFunc(words, func(word string) bool { return holds(*text, word) }) {
+				*text = ""
+			}
+		}
+	}
+}
+
+// names are the identifiers of a query, and of addresses what stands before the @.
+func (q Query) names() []string {
+	var all []string
+	for _, value := range q.IDs {
+		local, _, _ := strings.Cut(value, "@")
+		all = append(all, value, local)
+	}
+	return all
+}
+
+// holds tells whether a word stands in a text: one that is long enough for it to be no
+// accident.
+func holds(text, word string) bool {
+	const aWord = 4
+	return len(word) >= aWord && (strings.Contains(strings.ToLower(text), strings.ToLower(word)) ||
+		strings.Contains(text, base64.RawStdEncoding.EncodeToString([]byte(word))) || strings.Contains(text, base64.RawURLEncoding.EncodeToString([]byte(word))))
 }
 
 // redacted masks what the definition says under `redact`, of the whole reply and

@@ -234,7 +234,7 @@ func (s *Source) ask(ctx context.Context, q Query) (Reply, string, error) {
 	if s.noted != nil {
 		s.noted(notes)
 	}
-	s.conceal(request, used, append(reply.Children, FaultOf(err))...)
+	s.conceal(q, request, used, append(reply.Children, FaultOf(err))...)
 	return reply, used, err
 }
 

@@ -145,33 +145,28 @@ func handshake(ctx context.Context, conn net.Conn, address string, base *tls.Con
 var errPrivate = errors.New("the host resolves to a private address, and egress does not name it")
 
 func (e *Egress) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer, address := e.dialer(address)
+	return dialer.DialContext(ctx, network, address)
+}
+
+// dialer connects to host:port as egress has it: where the address it returns leads.
+func (e *Egress) dialer(address string) (*net.Dialer, string) {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	if c, ok := e.connect(address); ok {
-		return dialer.DialContext(ctx, network, c.Address)
+		return dialer, c.Address
 	}
 	if !e.private(address) {
 		// After resolution, for each address that is tried: a name that
 		// resolves elsewhere the second time is caught as well.
 		dialer.Control = func(_, resolved string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(resolved)
-			if err != nil || !public(at.Addr().Unmap()) {
+			if err != nil || !public(at.Addr()) {
 				return errPrivate
 			}
 			return nil
 		}
 	}
-	return dialer.DialContext(ctx, network, address)
-}
-
-// public tells whether an address is one of the open Internet.
-func public(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !carrierGrade(a) && !a.IsLoopback() && !a.IsLinkLocalUnicast()
-}
-
-// carrierGrade is RFC 6598's 100.64.0.0/10: private in all but name, and where
-// some clouds keep their metadata.
-func carrierGrade(a netip.Addr) bool {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10).Contains(a)
+	return dialer, address
 }
 
 func (f TLSFiles) config() (*tls.Config, error) {

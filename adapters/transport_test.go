@@ -70,9 +70,13 @@ func sign(t testing.TB, template, parent *x509.Certificate, key, parentKey *ecds
 
 // issue makes a certificate for a name, for a server and a client alike.
 func (a *authority) issue(name string) tls.Certificate {
+	return a.issueUntil(name, time.Now().Add(time.Hour))
+}
+
+func (a *authority) issueUntil(name string, until time.Time) tls.Certificate {
 	key := newKey(a.t)
 	cert := sign(a.t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.cert, key, a.key)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
@@ -157,6 +161,7 @@ func TestTLS(t *testing.T) {
 	tls10 := server("h.example", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
 	tls11 := server("h.example", &tls.Config{MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11})
 	tls12 := server("h.example", &tls.Config{MaxVersion: tls.VersionTLS12})
+	expired := serve(t, http.HandlerFunc(record), &tls.Config{Certificates: []tls.Certificate{ours.issueUntil("h.example", time.Now().Add(-time.Minute))}})
 	for _, old := range []*httptest.Server{tls10, tls11} { // who would speak them is answered
 		conn, err := tls.Dial("tcp", old.Listener.Addr().String(), &tls.Config{RootCAs: ours.pool(), ServerName: "h.example", MinVersion: tls.VersionTLS10})
 		if err != nil {
@@ -173,6 +178,7 @@ func TestTLS(t *testing.T) {
 		{"an authority that the system does not know", right, adapters.TLSFiles{}, refused},
 		{"an authority that is named", right, adapters.TLSFiles{CA: ours.ca()}, fine},
 		{"another authority", right, adapters.TLSFiles{CA: theirs.ca()}, refused},
+		{"a certificate that has expired", expired, adapters.TLSFiles{CA: ours.ca()}, refused},
 		{"another host's certificate", wrong, adapters.TLSFiles{CA: ours.ca()}, refused},
 		{"another host's certificate, as it should be", wrong, adapters.TLSFiles{CA: ours.ca(), ServerName: "g.example"}, fine},
 		{"not the name that it should bear", right, adapters.TLSFiles{CA: ours.ca(), ServerName: "g.example"}, refused},
@@ -243,8 +249,17 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	for _, host := range []string{
 		"127.0.0.1", "localhost", "0.0.0.0", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "224.0.0.1", "255.255.255.255",
+		"0.1.2.3", "192.0.0.192", "198.18.0.1", "240.0.0.1",
 	} {
 		expect(t, host, asks(t, transport(t, &adapters.Egress{}, adapters.TLSFiles{}), define(t, ""), "host", host+":"+port), refused)
+	}
+	// What some resolvers read as 127.0.0.1 is that, or no host at all.
+	for _, host := range []string{"2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001", "127.1", "127.0.1"} {
+		switch got := asks(t, transport(t, &adapters.Egress{}, adapters.TLSFiles{}), define(t, ""), "host", host+":"+port); got {
+		case refused, "unavailable: the connection failed while asking", "timeout: no answer while asking":
+		default:
+			t.Errorf("%s: %s", host, got)
+		}
 	}
 	expect(t, "connections", reached.Load(), int64(0))
 	// A token is fetched over the same connection, under the same rule.

@@ -82,6 +82,7 @@ func readLinks(n *document.Node, files *files, about linkable, problems *documen
 // readPeople reads a file of links: YAML, or CSV with a tenant column and a column
 // per kind.
 func readPeople(path string, content []byte, about linkable, problems *document.Problems) *linksReader {
+	problems.Quiet(path, slices.Concat(about.tenants, about.kinds, []string{tenantColumn, "ids", ": "})...)
 	r := &linksReader{linkable: about, lines: map[linkKey]int{}}
 	if strings.EqualFold(filepath.Ext(path), ".csv") {
 		if file := document.ReadPlain(path, content, problems); file != nil {

@@ -144,6 +144,58 @@ func TestTableIsMasked(t *testing.T) {
 	}
 }
 
+// TestNothingOfLinksIsQuoted: whatever is wrong with a file of links, what is told of it
+// goes into a log, and has nothing of what stands there.
+func TestNothingOfLinksIsQuoted(t *testing.T) {
+	const person = "canary.doe@acme.example"
+	for name, content := range map[string]string{
+		"no columns.csv":        person + ",canary.doe,7\n",
+		"a person's column.csv": "tenant,canary.doe\nacme,x\n",
+		"columns twice.csv":     "tenant,canary.doe,canary.doe\n",
+		"no tenant's.csv":       "tenant,email\ncanary,x@acme.example\n" + person + ",\n",
+		"a line too many.csv":   "tenant,email\nacme," + person + ",canary\n",
+		"a quote.csv":           "tenant,email\nacme,\"canary\n",
+		"half a quote.csv":      "tenant,email\nacme,can\"ary\n",
+		"linked twice.csv":      "tenant,email\nacme," + person + "\nacme," + person + "\n",
+		"too long.csv":          "tenant,email\nacme," + strings.Repeat("canary", 200) + "\n",
+		"latin.csv":             "tenant,email\nacme,canary\xff\n",
+
+		"a kind.yaml":       "- {tenant: acme, ids: {canary.doe: 1}}\n",
+		"a key.yaml":        "- {tenant: acme, ids: {}, canary.doe: 1}\n",
+		"keys twice.yaml":   "- {tenant: acme, ids: {canary.doe: 1, canary.doe: 2}}\n",
+		"a tenant.yaml":     "- {tenant: canary.doe, ids: {email: " + person + "}}\n",
+		"a list.yaml":       "- {tenant: acme, ids: {email: [" + person + "]}}\n",
+		"a mapping.yaml":    "- {tenant: acme, ids: {email: {canary: " + person + "}}}\n",
+		"linked twice.yaml": "- {tenant: acme, ids: {email: " + person + "}}\n- {tenant: acme, ids: {email: " + person + "}}\n",
+		"an anchor.yaml":    "- {tenant: acme, ids: {email: *canary.doe}}\n",
+		"a tag.yaml":        "- {tenant: acme, ids: {email: !canary x@acme.example}}\n",
+		"a quote.yaml":      "- {tenant: acme, ids: {email: \"" + person + "}}\n",
+		"an escape.yaml":    "- {tenant: acme, ids: {email: \"canary\\q\"}}\n",
+		"a colon.yaml":      "- {tenant: acme, ids: {email: canary: doe}}\n- canary: doe: x\n",
+		"a directive.yaml":  "%canary\n---\n- {tenant: acme}\n",
+		"two.yaml":          "- {tenant: acme}\n--- canary\n",
+		"a text.yaml":       "canary\n",
+		"a long text.yaml":  "'canary] doe'\n",
+		"merge.yaml":        "- {tenant: acme, ids: {<<: {canary: x}}}\n",
+		"control.yaml":      "- {tenant: acme, ids: {email: \"canary\\u0000\"}}\n",
+		"keyed.yaml":        "- {tenant: acme, ids: {[canary]: x}}\n",
+	} {
+		dir := writeFiles(t, map[string]string{
+			"gateway.yaml":          "tenants: {acme: {}}\nproviders: [{use: people}]\nidentifiers: {accept: [email, username], links: {file: \"" + name + "\"}}\n",
+			"providers/people.yaml": definition("people", "https://people.example.com/{id.people}"),
+			name:                    content,
+		})
+		_, err := config.Load(filepath.Join(dir, "gateway.yaml"))
+		if err == nil {
+			t.Errorf("%s: it is no mistake", name)
+			continue
+		}
+		if text := strings.ReplaceAll(err.Error(), filepath.Join(dir, name), "FILE"); strings.Contains(text, "canary") || strings.Contains(text, "doe") || !strings.Contains(text, "FILE:") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 func find(t *testing.T, links gateway.Links, tenant, kind, value string) map[string]string {
 	t.Helper()
 	ids, err := links.Find(t.Context(), tenant, kind, value)

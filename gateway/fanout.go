@@ -3,10 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"muster/adapters"
 	"muster/cache"
@@ -62,8 +66,9 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 		for _, i := range asks {
 			underWay++
 			go func() {
+				defer func() { answered <- i }()
+				defer contain(ctx, &slots[i])
 				g.ask(ctx, c.asked, &slots[i], known, want)
-				answered <- i
 			}()
 		}
 		i := <-answered
@@ -84,6 +89,17 @@ func (g *Gateway) run(ctx context.Context, l *Live, c *chain, want cache.Want) [
 		g.tel.contradiction(ctx, slots[i].source)
 	}
 	return slots
+}
+
+// contain makes a failure of its slot of whatever panics on the way to an answer: nobody
+// else would, in a goroutine of its own. Of an adapter's panics the cache has done so. The
+// trace has the type and the place; a text may be about the person.
+func contain(ctx context.Context, s *slot) {
+	if p := recover(); p != nil {
+		trace.SpanFromContext(ctx).AddEvent("panic", trace.WithAttributes(
+			attribute.String("muster.panic", fmt.Sprintf("%T", p)), attribute.String("muster.stack", adapters.PanicStack())))
+		s.take(cache.Hit[kept]{}, adapters.Fail(adapters.Unavailable, "the source panicked", nil))
+	}
 }
 
 // ask fills one slot, from the cache or from the source. What was asked for before the

@@ -95,7 +95,7 @@ func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) (Answer, error) {
 	asked.begun = time.Now()
 	ctx, span := g.tel.beginLookup(ctx, asked)
-	defer span.End()
+	defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 
 	ctx, cancel := context.WithTimeout(ctx, live.Budget)
 	defer cancel()

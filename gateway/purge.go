@@ -30,7 +30,7 @@ func (g *Gateway) Purge(ctx context.Context, q Query) error {
 		return refused
 	}
 	ctx, span := g.tel.beginPurge(ctx, asked)
-	defer span.End()
+	defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 	ctx, cancel := context.WithTimeout(ctx, live.Budget)
 	defer cancel()
 	person := live.resolve(ctx, asked, time.Time{})

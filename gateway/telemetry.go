@@ -107,7 +107,7 @@ func (t *telemetry) beginSource(ctx context.Context, source *Source) (context.Co
 // endSource says how it went with a source. The status and the breaker are what
 // an SRE looks for first: is it them, or is it us who do not ask?
 func (t *telemetry) endSource(ctx context.Context, span trace.Span, s *slot) {
-	defer span.End()
+	defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 	t.lookups.Add(ctx, 1, metric.WithAttributes(attribute.String("source", s.source.Name), attribute.String("result", cacheResult(s))))
 	span.SetAttributes(
 		attribute.String("muster.outcome", string(s.outcome)),

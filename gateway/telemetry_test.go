@@ -344,3 +344,75 @@ func TestNobodyIsInTheTelemetry(t *testing.T) {
 		}
 	}
 }
+
+// TestAPanicIsNotInASpan: an SDK that sees a panic pass writes its text into the span.
+func TestAPanicIsNotInASpan(t *testing.T) {
+	t.Parallel()
+	u := by("username")
+	u.unfit = func(q adapters.Query) bool { panic("CANARY of " + q.IDs["username"]) }
+	linked := live(source("names", says(named("Jane"))))
+	linked.Links = broken(func(context.Context) error { panic("CANARY") })
+	for name, try := range map[string]func(g *gateway.Gateway) error{
+		"a lookup": func(g *gateway.Gateway) error { _, err := g.Lookup(t.Context(), jane(gateway.Query{})); return err },
+		"a purge":  func(g *gateway.Gateway) error { return g.Purge(t.Context(), jane(gateway.Query{})) },
+	} {
+		l := linked
+		if name == "a lookup" {
+			l = live(source("names", says(named("Jane")), from(u)))
+		}
+		w := watch(t, l)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing panicked", name)
+				}
+			}()
+			t.Errorf("%s: %v", name, try(w.Gateway))
+		}()
+		ended := w.spans.Ended()
+		if len(ended) != 1 || len(ended[0].Events()) != 0 {
+			t.Errorf("%s: %d spans, with %v", name, len(ended), ended[0].Events())
+		}
+	}
+}
+
+// TestAPanicBesideTheAdapter: where links are asked on the way, or a breaker is looked at,
+// nobody stands between a panic and the process. It is that source's failure, and the
+// trace has its type and its place.
+func TestAPanicBesideTheAdapter(t *testing.T) {
+	t.Parallel()
+	directory := upstream{needs: [][]string{{"username"}}, yields: []string{"email"}, members: []string{"displayName"}}
+	badges := upstream{needs: [][]string{{"badge"}}, members: []string{"title"}}
+	l := live(
+		source("directory", knows("Jane", "email", "jane@acme.example"), from(directory)),
+		source("badges", says(normalize.Profile{Title: "Engineer"}), from(badges)),
+		source("broken", says(named("Jane")), func(s *gateway.Source) { s.Breaker = func() string { panic("CANARY") } }))
+	l.Links = byAddressPanics{}
+	w := watch(t, l)
+	a := ask(t, w.Gateway, gateway.Query{})
+	l.Sources[2].Breaker = func() string { return "closed" } // for the metrics
+	expect(t, "answer", tell(a), "207: directory ok upstream, badges failed [badge], broken failed upstream, links failed upstream; badges unresolved 424, broken unavailable 503, links unavailable 503")
+	panics := 0
+	for _, span := range w.spans.Ended() {
+		text := fmt.Sprint(span.Attributes(), span.Events())
+		if strings.Contains(text, "CANARY") || strings.Contains(text, "jane") {
+			t.Errorf("a span tells: %s", text)
+		}
+		for _, event := range span.Events() {
+			if event.Name == "panic" && strings.Contains(fmt.Sprint(event.Attributes), "gateway_test.") {
+				panics++
+			}
+		}
+	}
+	expect(t, "panics in the trace", panics, 2)
+}
+
+// byAddressPanics are links that fall over addresses.
+type byAddressPanics struct{}
+
+func (byAddressPanics) Find(_ context.Context, _, kind, value string) (map[string]string, error) {
+	if kind == "email" {
+		panic("CANARY of " + value)
+	}
+	return nil, nil
+}

@@ -26,7 +26,7 @@ func (t *Telemetry) trace(source string) adapters.Guard {
 			begin := time.Now()
 			ctx, span := t.tracer.Start(ctx, "lookup "+source, trace.WithSpanKind(trace.SpanKindClient),
 				trace.WithAttributes(attribute.String("muster.source", source)))
-			defer span.End()
+			defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 
 			reply, err := next.Fetch(ctx, q)
 

@@ -57,7 +57,7 @@ func (w watchedLinks) tell(answered bool) {
 // Find asks the links.
 func (w watchedLinks) Find(ctx context.Context, tenant, kind, value string) (map[string]string, error) {
 	ctx, span := w.tracer.Start(ctx, "links")
-	defer span.End()
+	defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 	begin := time.Now()
 	ids, err := w.Links.Find(ctx, tenant, kind, value)
 	if errors.Is(err, context.Canceled) { // whoever asked went away, which says nothing of the links

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -31,3 +32,14 @@ func (h traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{h.Hand
 
 // WithGroup keeps the ids coming, within the group.
 func (h traced) WithGroup(name string) slog.Handler { return traced{h.Handler.WithGroup(name)} }
+
+// libraries writes what libraries say to the standard log, up to what they quote: the
+// HTTP client quotes what an upstream sends unasked, which may be a person's record.
+type libraries struct{ log *slog.Logger }
+
+// Write takes one message.
+func (l libraries) Write(message []byte) (int, error) {
+	said, _, _ := bytes.Cut(bytes.TrimSpace(message), []byte{'"'})
+	l.log.Warn("a library warns", "says", string(bytes.TrimSpace(said)))
+	return len(message), nil
+}

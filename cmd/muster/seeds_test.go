@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -196,6 +197,9 @@ func (w *world) deploy(folder string) {
 	w.demo = &demo{server: server, folder: folder}
 	t.Cleanup(func() {
 		w.http.CloseIdleConnections()
+		if w.ended {
+			return
+		}
 		if err := server.Shutdown(ctx, 0); err != nil {
 			t.Error(err)
 		}
@@ -348,7 +352,9 @@ func TestWhatUpstreamsSee(t *testing.T) {
 	t.Parallel()
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
 	d := newDeployment(t)
-	d.look("", "traceparent", "00-"+id+"-00f067aa0ba902b7-01", "baggage", "user=CANARY", "Cookie", "a=CANARY", "X-User", "CANARY", "Authorization", "Bearer CANARY", "X-Forwarded-For", "10.0.0.1")
+	d.look("", "traceparent", "00-"+id+"-00f067aa0ba902b7-01", "tracestate", "user=CANARY", "baggage", "user=CANARY",
+		"Cookie", "a=CANARY", "X-User", "CANARY", "Authorization", "Bearer CANARY", "Proxy-Authorization", "Basic CANARY", "X-Api-Key", "CANARY", "X-Forwarded-For", "10.0.0.1",
+		"Forwarded", "for=10.0.0.1", "Via", "1.1 CANARY", "TE", "trailers", "Connection", "X-Hop", "X-Hop", "CANARY", "Referer", "https://CANARY.example", "User-Agent", "CANARY", "Accept-Language", "CANARY", "From", "CANARY@acme.example")
 	want := map[string][3]string{ // host, path, credential
 		"numium": {"admin.example.com", "/tenant/1024/admin/user/256", "Bearer s3cret"},
 		"csp":    {"console.cloud.example", "/csp/gateway/am/api/v2/users/vmware.com%3Ad3b07384/orgs/o-1/info", "Bearer t0ken"},
@@ -362,6 +368,12 @@ func TestWhatUpstreamsSee(t *testing.T) {
 			got[name] = [3]string{r.Host, r.URL.EscapedPath(), r.Header.Get("Authorization")}
 			if !strings.HasPrefix(r.Header.Get("traceparent"), "00-"+id+"-") {
 				t.Errorf("%s: the trace is not continued: %q", name, r.Header.Get("traceparent"))
+			}
+			allowed := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Type", "Traceparent", "User-Agent"}
+			for header := range r.Header { // what a source's definition sends, and nothing else
+				if !slices.Contains(allowed, header) {
+					t.Errorf("%s sees %s: %q", name, header, r.Header[header])
+				}
 			}
 			if text := fmt.Sprint(r.Header); strings.Contains(text, "CANARY") || strings.Contains(text, "10.0.0.1") {
 				t.Errorf("%s sees what is the caller's: %s", name, text)

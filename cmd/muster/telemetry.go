@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net/http"
 	"os"
@@ -39,6 +40,8 @@ type telemetry struct {
 func newTelemetry(ctx context.Context, settings config.Telemetry, log *slog.Logger, processors ...sdktrace.SpanProcessor) (*telemetry, error) {
 	// A collector that is down is told in the log, and disturbs no lookup.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry is not delivered", "error", err.Error()) }))
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(libraries{log})
 
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "muster"), attribute.String("service.version", version())),

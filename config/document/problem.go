@@ -3,6 +3,7 @@ package document
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -92,7 +93,32 @@ func cells(r rune) int {
 // Problems collects the mistakes of any number of files. The zero value is
 // ready to use. It is not safe for concurrent use.
 type Problems struct {
-	list []*Problem
+	list  []*Problem
+	quiet map[string][]string // by file
+}
+
+// Quiet has nothing quoted of a file whose text is about people: no line of it is shown,
+// and of what messages quote only these words are. The position of a mistake will do.
+func (ps *Problems) Quiet(file string, words ...string) {
+	if ps.quiet == nil {
+		ps.quiet = map[string][]string{}
+	}
+	ps.quiet[file] = append(ps.quiet[file], words...)
+}
+
+// quotations are what a message may have of a file: between double quotes as %q writes
+// it, between single ones as the YAML library does with what is more than a sign, a tag,
+// or what should be a list.
+var quotations = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*"|'[^']{4,}'|![^!\s]\S*|\[.*\]`)
+
+// quotesNothing is a message without what it quotes, but for some words.
+func quotesNothing(message string, words []string) string {
+	return quotations.ReplaceAllStringFunc(message, func(quoted string) string {
+		if slices.Contains(words, quoted[1:len(quoted)-1]) {
+			return quoted
+		}
+		return "…"
+	})
 }
 
 // Len is the number of mistakes found so far.
@@ -104,6 +130,10 @@ func (ps *Problems) All() []*Problem {
 	sorted := slices.Clone(ps.list)
 	for _, p := range sorted { // only now is it known what a line conceals
 		p.Source, p.Skipped = p.file.shown(p.Line, p.Column)
+		if words, quiet := ps.quiet[p.File]; quiet {
+			p.Source, p.Skipped = "", 0
+			p.Message, p.Hint = quotesNothing(p.Message, words), quotesNothing(p.Hint, words)
+		}
 	}
 	slices.SortStableFunc(sorted, func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"slices"
@@ -16,16 +17,25 @@ import (
 const operationKey = "operation"
 
 // traced opens a span for every request but probes, and measures it. The
-// caller's traceparent is continued (W3C Trace Context); his baggage is not
-// taken in, since it would go out again to the upstreams.
+// caller's traceparent is continued (W3C Trace Context); neither tracestate nor baggage
+// is taken in, since it would go out again to the upstreams.
 func traced(tracers trace.TracerProvider, meters metric.MeterProvider) gin.HandlerFunc {
 	// With a port of its own the name keeps the instrumentation from taking one out
 	// of the Host header, where anybody can write any: each would be a new series.
 	return otelgin.Middleware("muster:80",
 		otelgin.WithTracerProvider(ScrubbedTracerProvider(tracers)),
 		otelgin.WithMeterProvider(meters),
-		otelgin.WithPropagators(propagation.TraceContext{}),
+		otelgin.WithPropagators(traceparent{}),
 		otelgin.WithGinFilter(func(c *gin.Context) bool { return !probe(c) }))
+}
+
+// traceparent is W3C Trace Context without what a caller may write into tracestate.
+type traceparent struct{ propagation.TraceContext }
+
+// Extract continues the trace that a carrier names.
+func (p traceparent) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	const name = "traceparent"
+	return p.TraceContext.Extract(ctx, propagation.MapCarrier{name: carrier.Get(name)})
 }
 
 // probe tells that a machine asks how the gateway is, as it does all the time.

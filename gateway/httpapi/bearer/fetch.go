@@ -76,7 +76,7 @@ func (s *source) begin(ctx context.Context) *attempt {
 	go func() {
 		defer cancel()
 		var outcome Fetch
-		if outcome, a.err = s.fetch(ctx); s.tell != nil {
+		if outcome, a.err = s.fetched(ctx); s.tell != nil {
 			s.tell(s.issuer, outcome)
 		}
 		s.mu.Lock()
@@ -155,6 +155,17 @@ func (s *source) wait(failed bool, retry time.Duration) time.Duration {
 	}
 	span -= time.Duration(rand.Float64() * float64(span) / 10) //nolint:gosec // it spreads load, it keeps no secret
 	return time.Until(s.last.Add(span))
+}
+
+// fetched is fetch, whose panics are errors: nobody else would keep them from ending the
+// process. Only the type is told; a text may quote what was fetched.
+func (s *source) fetched(ctx context.Context) (outcome Fetch, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			outcome, err = FetchFailed, fmt.Errorf("asking panicked with a %T", p)
+		}
+	}()
+	return s.fetch(ctx)
 }
 
 // fetch asks where the keys are, and for them. What is no set of keys never takes

@@ -39,6 +39,7 @@ type Query struct {
 type RequestError struct {
 	Status                    int
 	Title, Reason, Resolution string
+	RetryAfter                time.Duration // when asking again may help; 0 where that is not known
 }
 
 // Error is the reason.
@@ -127,6 +128,8 @@ type asked struct {
 	nameless bool // identifiers are hidden from the caller
 
 	linksDown bool // the operator's links, which may know better, could not be asked
+
+	account *account // for the audit
 }
 
 // kinds are those of the caller's own identifiers.

@@ -82,10 +82,9 @@ func (f *File) Write(ctx context.Context, records []Record) error {
 			return fmt.Errorf("a record cannot be written as JSON: %w", err)
 		}
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := f.file.SetWriteDeadline(deadline); err != nil && !errors.Is(err, os.ErrNoDeadline) { // which a disk has not
-			return err
-		}
+	deadline, _ := ctx.Deadline() // zero for none
+	if err := f.file.SetWriteDeadline(deadline); err != nil && !errors.Is(err, os.ErrNoDeadline) { // which a disk has not
+		return err
 	}
 	n, err := f.file.Write(f.lines.Bytes())
 	if err != nil {

@@ -362,3 +362,35 @@ func TestNoAnswerWithoutRecord(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsInASpan: the pseudonym of whoever was asked for, and of each of several
+// identifiers; nothing where nobody has a name.
+func TestWhoIsInASpan(t *testing.T) {
+	t.Parallel()
+	p := gateway.NewPseudonyms(testKey())
+	for _, pseudonyms := range []*gateway.Pseudonyms{p, nil} {
+		l := live(source("people", says(named("Jane"))))
+		l.Pseudonyms = pseudonyms
+		w := watch(t, l)
+		ask(t, w.Gateway, gateway.Query{User: "username:CANARY"})
+		ask(t, w.Gateway, gateway.Query{IDs: ids{"email": "CANARY@acme.example", "username": "CANARY"}})
+		purge(t, w.Gateway, gateway.Query{User: "username:CANARY"})
+		_, _ = w.Lookups(t.Context(), jane(gateway.Query{}), []ids{{"username": "CANARY"}})
+		one, both := p.Person("acme", "username", "CANARY"), p.Person("acme", "username", "CANARY")+","+p.Person("acme", "email", "CANARY@acme.example")
+		want := map[string]int{"lookup " + one: 2, "lookup " + both: 1, "purge " + one: 1}
+		if pseudonyms == nil {
+			want = map[string]int{}
+		}
+		got := map[string]int{}
+		for _, span := range w.spans.Ended() {
+			for _, a := range span.Attributes() {
+				if a.Key == "muster.subject" {
+					got[span.Name()+" "+a.Value.AsString()]++
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}

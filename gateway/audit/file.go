@@ -82,7 +82,7 @@ func (f *File) Write(ctx context.Context, records []Record) error {
 			return fmt.Errorf("a record cannot be written as JSON: %w", err)
 		}
 	}
-	deadline, _ := ctx.Deadline() // zero for none
+	deadline, _ := ctx.Deadline()                                                                  // zero for none
 	if err := f.file.SetWriteDeadline(deadline); err != nil && !errors.Is(err, os.ErrNoDeadline) { // which a disk has not
 		return err
 	}

@@ -187,6 +187,9 @@ func (w *world) deploy(folder string) {
 	w.demo = &demo{server: server, folder: folder}
 	t.Cleanup(func() {
 		w.http.CloseIdleConnections()
+		if w.ended {
+			return
+		}
 		if err := server.Shutdown(ctx, 0); err != nil {
 			t.Error(err)
 		}

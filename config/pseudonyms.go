@@ -47,11 +47,25 @@ func (f *File) goOnWith(before *File) {
 	}
 }
 
-// Pseudonyms are what people are called by the file's key; nil where it has none, or it is
-// not on this machine.
-func (f *File) Pseudonyms() *gateway.Pseudonyms {
-	if f.dynamic.key == nil {
-		return nil
+// Naming is what people are called by a gateway's file, and how they are written there.
+type Naming struct {
+	Pseudonyms *gateway.Pseudonyms // nil where the file has no key
+	Tenants    map[string]*gateway.Tenant
+	Accept     []string // kinds of identifiers
+}
+
+// LoadNaming reads a gateway's file for what people are called. Of its secrets the key of
+// pseudonyms alone has to be on this machine. Its error is the one of Load.
+func LoadNaming(path string) (Naming, error) {
+	problems := new(document.Problems)
+	file, err := loadElsewhere(path, problems)
+	if err != nil {
+		return Naming{}, err
 	}
-	return f.pseudonyms
+	if file.dynamic.key != nil && file.pseudonyms == nil {
+		here := secrets{files: file.files}
+		here.resolve(file.dynamic.key) // which says what is missing
+		return Naming{}, problems.Err()
+	}
+	return Naming{file.pseudonyms, file.tenants, file.accept}, nil
 }

@@ -80,6 +80,7 @@ func (a *account) end(answer *Answer, err error) {
 		return
 	}
 	a.ended, a.Took = true, time.Since(a.Time).Milliseconds()
+	a.Time = a.Time.Truncate(time.Millisecond)
 	refused := (*RequestError)(nil)
 	switch {
 	case err == nil:

@@ -45,9 +45,9 @@ func (l *Live) auditCaller(who *Caller) *audit.Caller {
 			break
 		}
 	}
-	switch {
-	case who.Subject == "":
-	case who.Subject == c.Client:
+	switch who.Subject {
+	case "":
+	case c.Client:
 		c.Subject = who.Subject
 	default:
 		c.Subject = l.Pseudonyms.Caller(who.Issuer, who.Subject)

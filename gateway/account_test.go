@@ -394,3 +394,33 @@ func TestWhoIsInASpan(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkAudited is a lookup from the cache, without HTTP: without records, and with
+// those of a file that nobody or everybody waits for.
+func BenchmarkAudited(b *testing.B) {
+	for _, how := range []string{"without", "file", "file required"} {
+		b.Run(how, func(b *testing.B) {
+			l := live(source("people", says(named("Jane"))), source("doors", says(named("Jane"))))
+			l.Pseudonyms = gateway.NewPseudonyms(testKey())
+			o := gateway.Options{CacheBytes: 4 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")}
+			if how != "without" {
+				file, err := audit.OpenFile(filepath.Join(b.TempDir(), "audit.jsonl"))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if o.Audit, err = audit.Start(file, audit.Options{Required: how == "file required"}); err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(func() { o.Audit.Close(context.Background()) })
+			}
+			g := openWith(b, l, o)
+			q := jane(gateway.Query{Caller: portal("")})
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := g.Lookup(b.Context(), q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

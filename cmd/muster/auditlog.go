@@ -28,7 +28,7 @@ func startAudit(ctx context.Context, settings *config.Audit, sdk *telemetry, log
 	if err != nil {
 		return nil, err
 	}
-	return audit.Start(sink, audit.Options{Required: settings.Required, Meter: sdk.meters.Meter("muster/audit"), Log: log})
+	return audit.Start(sink, audit.Options{Required: settings.Required, Meter: sdk.meters.Meter("muster/audit"), Log: log}) //nolint:contextcheck // records are written until Shutdown
 }
 
 func auditSink(ctx context.Context, settings *config.Audit, sdk *telemetry) (audit.Sink, error) {

@@ -90,7 +90,7 @@ type server struct {
 // startServer makes a gateway of a file and listens. The context bounds the
 // start alone: Shutdown ends the server.
 func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *slog.Logger) (_ *server, err error) {
-	trail, err := startAudit(ctx, file.Static.Audit, sdk, log) //nolint:contextcheck // records are written until Shutdown
+	trail, err := startAudit(ctx, file.Static.Audit, sdk, log)
 	if err != nil {
 		return nil, err
 	}

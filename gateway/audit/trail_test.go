@@ -168,19 +168,23 @@ func TestSinksInTrouble(t *testing.T) {
 		{"well", nil, false, "", 0, map[string]int64{}, ""},
 		{
 			"failing, required", func(<-chan struct{}) func(context.Context) error { return fails }, true, "no space left on device", 0,
-			map[string]int64{"failed": 1}, `level=ERROR msg="audit records cannot be written; nobody is answered until they can" records=1 error="no space left on device"`,
+			map[string]int64{"failed": 1},
+			`level=ERROR msg="audit records cannot be written; nobody is answered until they can" records=1 error="no space left on device"`,
 		},
 		{
 			"failing", func(<-chan struct{}) func(context.Context) error { return fails }, false, "", 0,
-			map[string]int64{"failed": 1}, `level=ERROR msg="audit records are not written and dropped" records=1 error="no space left on device"`,
+			map[string]int64{"failed": 1},
+			`level=ERROR msg="audit records are not written and dropped" records=1 error="no space left on device"`,
 		},
 		{
 			"blocked, required", func(<-chan struct{}) func(context.Context) error { return blocked }, true, "", audit.Patience,
-			map[string]int64{"stuck": 1}, `level=ERROR msg="audit records cannot be written; nobody is answered until they can" records=1 error="context deadline exceeded"`,
+			map[string]int64{"stuck": 1},
+			`level=ERROR msg="audit records cannot be written; nobody is answered until they can" records=1 error="context deadline exceeded"`,
 		},
 		{
 			"blocked", func(<-chan struct{}) func(context.Context) error { return blocked }, false, "", 0,
-			map[string]int64{"stuck": 1}, `level=ERROR msg="audit records are not written and dropped" records=1 error="context deadline exceeded"`,
+			map[string]int64{"stuck": 1},
+			`level=ERROR msg="audit records are not written and dropped" records=1 error="context deadline exceeded"`,
 		},
 		{"deaf, required", deaf, true, "the sink does not take what is being written", audit.Patience, map[string]int64{}, ""},
 		{"deaf", deaf, false, "", 0, map[string]int64{}, ""},

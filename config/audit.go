@@ -27,6 +27,7 @@ func (f *File) audit(warn *document.Problems) {
 		f.auditTenants(s, warn)
 	}
 	f.auditTable(warn)
+	f.auditKey(warn)
 	f.auditReach(warn)
 	f.auditAuthority(warn)
 	f.auditIdentifiers(warn)
@@ -107,6 +108,14 @@ func (f *File) auditTable(warn *document.Problems) {
 			warn.Warnf(n, "secret-inline", "a secret is written out here").
 				Suggest("whoever reads the file has it, and so has every copy of it: write ${file:PATH} or ${env:NAME}")
 		}
+	}
+}
+
+// auditKey looks for a key of pseudonyms that is written out.
+func (f *File) auditKey(warn *document.Problems) {
+	if n := f.dynamic.key; n != nil && !isReference(n) {
+		warn.Warnf(n, "secret-inline", "a secret is written out here").
+			Suggest("whoever reads the file has it, and so has every copy of it: write ${file:PATH} or ${env:NAME}")
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 type Static struct {
 	Listen     Listen
 	Telemetry  Telemetry
+	Audit      *Audit // nil keeps no records
 	CacheBytes int64
 }
 
@@ -39,6 +40,13 @@ type Telemetry struct {
 	Sample float64 // share of lookups that are traced
 }
 
+// Audit is where records go of who asked for whom.
+type Audit struct {
+	File     string // a path; "" where they go to OTLP
+	OTLP     string // base address of an OTLP/HTTP collector; "" where they go to a file
+	Required bool   // nobody is answered whose record is not written
+}
+
 // dynamic is the rest of the file, read but not yet bound to anything.
 type dynamic struct {
 	callers   []*caller
@@ -53,7 +61,8 @@ type dynamic struct {
 	policies  []*policy
 	egress    adapters.Egress
 	reload    reload
-	learned   time.Duration // how long links are kept
+	learned   time.Duration  // how long links are kept
+	key       *document.Node // of pseudonyms
 }
 
 // reload is what happens when files change.
@@ -119,7 +128,8 @@ func fileKeys() []document.Key[fileParts] {
 		document.Of("cache", "how much is remembered, and how long", document.Object(cacheKeys), func(f *fileParts) *fileParts { return f }),
 		document.Of("secrets", "how often secret files are read again", document.Object(secretsKeys), func(f *fileParts) *struct{} { return &struct{}{} }),
 		document.Of("reload", "what happens when files change", document.Object(reloadKeys), func(f *fileParts) *reload { return &f.dynamic.reload }),
-		document.Of("telemetry", "where traces go", document.Object(telemetryKeys), func(f *fileParts) *Telemetry { return &f.static.Telemetry }),
+		document.Of("telemetry", "where traces go, and what people are called in them", document.Object(telemetryKeys), func(f *fileParts) *fileParts { return f }),
+		document.Of("audit", "a record of each lookup: who asked for whom, and what they were shown; without it none are kept", document.Pointer(auditType()), func(f *fileParts) **Audit { return &f.static.Audit }),
 	}
 }
 
@@ -560,14 +570,55 @@ func cacheKeys() []document.Key[fileParts] {
 	}
 }
 
-func telemetryKeys() []document.Key[Telemetry] {
-	return []document.Key[Telemetry]{
-		{Name: "otlp", About: "base address of an OTLP/HTTP collector", Form: document.Matching("an address", "^https?://").Like("http://otel-collector:4318"), Read: func(t *Telemetry, n *document.Node) {
-			if t.OTLP = n.Text(); n.Kind() == document.Scalar && !isBaseAddress(t.OTLP) {
-				n.Errorf("not a collector's address: %q", t.OTLP).Suggest("for example http://otel-collector:4318")
-			}
+func telemetryKeys() []document.Key[fileParts] {
+	return []document.Key[fileParts]{
+		{Name: "otlp", About: "base address of an OTLP/HTTP collector", Form: collectorForm(), Read: func(f *fileParts, n *document.Node) {
+			f.static.Telemetry.OTLP = collector(n)
 		}},
-		document.Of("sample", "share of lookups that are traced", document.Share(), func(t *Telemetry) *float64 { return &t.Sample }).Or("100%"),
-		document.Of("identifiers", "a person's identifiers never appear in the clear", document.OneOf("hashed"), func(t *Telemetry) *string { return new(string) }).Or("hashed"),
+		document.Of("sample", "share of lookups that are traced", document.Share(), func(f *fileParts) *float64 { return &f.static.Telemetry.Sample }).Or("100%"),
+		document.Of("identifiers", "in traces, the log and audit records a person is a keyed hash of their identifier, never the identifier", document.OneOf("hashed"), func(*fileParts) *string { return new(string) }).Or("hashed"),
+		document.Of("key", "of that hash: 32 bytes or more, as ${file:PATH} or ${env:NAME}; read again when it changes. Without it, one of this process, which ends with it",
+			nameOf("a key").Like("${file:/run/secrets/telemetry}"), func(f *fileParts) **document.Node { return &f.dynamic.key }),
+	}
+}
+
+func collectorForm() document.Form {
+	return document.Matching("an address", "^https?://").Like("http://otel-collector:4318")
+}
+
+func collector(n *document.Node) string {
+	address := n.Text()
+	if n.Kind() == document.Scalar && !isBaseAddress(address) {
+		n.Errorf("not a collector's address: %q", address).Suggest("for example http://otel-collector:4318")
+	}
+	return address
+}
+
+func auditType() document.Type[Audit] {
+	return document.Object(auditKeys).With(func(_ Audit, n *document.Node) {
+		if n.Kind() != document.Mapping {
+			return
+		}
+		switch file, otlp := n.Field("file"), n.Field("otlp"); {
+		case file != nil && otlp != nil:
+			otlp.Key().Errorf("the records go to a file already").Suggest("keep one of the two: a collector can read the file, too")
+		case file == nil && otlp == nil && !slices.ContainsFunc(n.Fields(), func(f document.Field) bool { return f.Key.Text() != "required" }): // else another word is meant, and is told
+			n.Errorf("the records go nowhere").Suggest("write file: a path, or otlp: a collector's address")
+		}
+	})
+}
+
+func auditKeys() []document.Key[Audit] {
+	path := document.Type[string]{Form: document.AnyValue("a path").Like("/var/log/muster/audit.jsonl"), Read: func(into *string, n *document.Node) {
+		if *into = n.Text(); *into != "" {
+			*into = relative(n.File(), *into)
+		} else if n.Kind() == document.Scalar {
+			n.Errorf("no file is named").Suggest("for example /var/log/muster/audit.jsonl; a path is relative to this file")
+		}
+	}}
+	return []document.Key[Audit]{
+		document.Of("file", "JSON Lines, appended; the owner's alone if it is made; it may be moved away, and a new one is then begun", path, func(a *Audit) *string { return &a.File }),
+		{Name: "otlp", About: "base address of an OTLP/HTTP collector that takes logs", Form: collectorForm(), Read: func(a *Audit, n *document.Node) { a.OTLP = collector(n) }},
+		document.Of("required", "nobody is answered before their record is written, and everybody is refused while none can be; with false, nobody waits and records may be lost", document.Switch(), func(a *Audit) *bool { return &a.Required }).Or("true"),
 	}
 }

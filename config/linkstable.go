@@ -84,6 +84,9 @@ func (f *File) secretNodes() []*document.Node {
 	if n := tableURL(f.root); isLiteralURL(n) {
 		nodes = append(nodes, n)
 	}
+	if n := telemetryKey(f.root); n != nil {
+		nodes = append(nodes, n)
+	}
 	return nodes
 }
 

@@ -43,6 +43,8 @@ type File struct {
 	accept  []string
 	rules   normalize.Rules
 	links   *linkIndex // of a file
+
+	pseudonyms *gateway.Pseudonyms // by the file's key, or by one that Live makes
 	// What links may be about.
 	linkable linkable
 	table    *links.Store   // nil where there is none, or its address is not on this machine
@@ -128,6 +130,7 @@ func build(root *document.Node, problems *document.Problems, values secrets) *Fi
 	root.IsA(Form())
 	concealBySound(root)
 	concealTable(root)
+	concealKey(root)
 	document.Decode(root, &parts, fileKeys())
 	parts.notes = append(parts.notes, limitsNotInForce(root)...)
 
@@ -137,6 +140,7 @@ func build(root *document.Node, problems *document.Problems, values secrets) *Fi
 	file.bindTenants()
 	file.bindIdentifiers(problems)
 	file.bindMerge()
+	file.bindKey()
 	file.bindCallers()
 	file.noteCallers()
 	file.bindPolicies()
@@ -624,7 +628,8 @@ func (f *File) bind(s *source) *adapters.Source {
 // file before, when not nil, a source that is the same keeps its breaker, its
 // pause, its token and its connections.
 func (f *File) Live(telemetry *guard.Telemetry, wrap func(http.RoundTripper) http.RoundTripper, before *File) *gateway.Live {
-	live := &gateway.Live{Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves, LinksFor: f.dynamic.learned, Policies: f.policies()}
+	f.goOnWith(before)
+	live := &gateway.Live{Pseudonyms: f.pseudonyms, Tenants: f.tenants, Accept: f.accept, Rules: f.rules, Budget: f.dynamic.budget.total, Waves: f.dynamic.budget.waves, LinksFor: f.dynamic.learned, Policies: f.policies()}
 	switch {
 	case f.links != nil:
 		live.Links = f.links

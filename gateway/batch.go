@@ -13,6 +13,7 @@ import (
 
 	"muster/adapters"
 	"muster/cache"
+	"muster/gateway/audit"
 )
 
 // MaxBatch is how many users one batch may have.
@@ -57,22 +58,29 @@ func (e *PanicError) Error() string { return "a lookup panicked with a " + e.Typ
 // their order: of each what Lookup would say of them alone. Whoever is there twice is
 // looked up once. The query is what is asked of all; its User and IDs are not used.
 //
-// The first error is of the whole: a *RequestError where it could not begin, else the
-// context's. An error of one user stands at its place.
+// The first error is of the whole: a *RequestError where it could not begin or no
+// record could be kept of it, else the context's. An error of one user stands at its
+// place.
 func (g *Gateway) Lookups(ctx context.Context, q Query, users []map[string]string) ([]Result, error) {
 	live := g.live.Load()
+	b := batch{g: g, live: live, q: q, results: make([]Result, len(users))}
 	scope, refused := live.scope(q)
-	switch {
-	case refused != nil:
-		return nil, refused
-	case len(users) == 0 || len(users) > MaxBatch:
-		return nil, badRequest(fmt.Sprintf("Ask for 1 to %d users at once.", MaxBatch), "The batch has %d users.", len(users))
+	if many := len(users); many == 0 || many > MaxBatch {
+		users = []map[string]string{nil} // a record of whom nobody will look for
+		if refused == nil {
+			refused = badRequest(fmt.Sprintf("Ask for 1 to %d users at once.", MaxBatch), "The batch has %d users.", many)
+		}
+	}
+	if refused != nil {
+		return nil, b.refuse(ctx, users, refused)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.Int("muster.batch.size", len(users)))
 
-	b := batch{g: g, live: live, q: q, results: make([]Result, len(users))}
 	b.add(scope, users)
 	b.run(ctx)
+	if err := b.keep(ctx); err != nil {
+		return nil, err
+	}
 	return b.results, ctx.Err()
 }
 
@@ -83,12 +91,13 @@ type batch struct {
 	q       Query
 	people  []person
 	results []Result // in the order of the users
+	refused []*account
 }
 
 // person is one of a batch, and the places of the users who are this person.
 type person struct {
 	ids    map[string]string
-	asked  asked
+	asked  asked // with the record of it
 	places []int
 }
 
@@ -99,6 +108,7 @@ func (b *batch) add(scope asked, users []map[string]string) {
 		own, refused := readIDs(ids, b.live.Accept)
 		if refused != nil {
 			b.results[place].Err = refused
+			b.turnAway(ids, refused)
 			continue
 		}
 		var parts []string
@@ -112,6 +122,7 @@ func (b *batch) add(scope asked, users []map[string]string) {
 			known[key] = i
 			one := scope
 			one.own = own
+			one.account = b.account(ids)
 			b.people = append(b.people, person{ids: ids, asked: one})
 		}
 		b.people[i].places = append(b.people[i].places, place)
@@ -151,6 +162,50 @@ func (b *batch) run(ctx context.Context) {
 		})
 	}
 	workers.Wait()
+}
+
+// account begins the record of one user.
+func (b *batch) account(ids map[string]string) *account {
+	q := b.q
+	q.User, q.IDs = "", ids
+	return b.g.account(b.live, audit.Lookup, q)
+}
+
+// turnAway notes that a user is refused.
+func (b *batch) turnAway(ids map[string]string, refused *RequestError) {
+	if a := b.account(ids); a != nil {
+		a.end(nil, refused)
+		b.refused = append(b.refused, a)
+	}
+}
+
+// refuse refuses all of a batch: it was everybody in it who was asked for.
+func (b *batch) refuse(ctx context.Context, users []map[string]string, refused *RequestError) error {
+	for _, ids := range users {
+		b.turnAway(ids, refused)
+	}
+	if err := b.keep(ctx); err != nil {
+		return err
+	}
+	return refused
+}
+
+// keep has the records of all written, each person's once.
+func (b *batch) keep(ctx context.Context) error {
+	if b.g.audit == nil {
+		return nil
+	}
+	all := b.refused
+	for i := range b.people {
+		p := &b.people[i]
+		r := &b.results[p.places[0]]
+		if r.Err == nil && r.Answer.Status == 0 { // the caller has left before their turn
+			r = &Result{Err: ctx.Err()}
+		}
+		p.asked.account.end(&r.Answer, r.Err)
+		all = append(all, p.asked.account)
+	}
+	return b.g.keep(ctx, all...)
 }
 
 // settle puts what came of a person at every place of theirs.

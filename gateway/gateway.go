@@ -15,6 +15,7 @@ import (
 
 	"muster/adapters"
 	"muster/cache"
+	"muster/gateway/audit"
 	"muster/normalize"
 )
 
@@ -23,6 +24,7 @@ type Options struct {
 	CacheBytes int64
 	Tracer     trace.Tracer
 	Meter      metric.Meter
+	Audit      *audit.Trail // of who asks for whom; nil keeps no records
 }
 
 // Gateway answers lookups. It is safe for concurrent use; Close it when done.
@@ -31,6 +33,7 @@ type Gateway struct {
 	cache *cache.Cache[kept]
 	links *cache.Cache[group] // that were learned
 	tel   *telemetry
+	audit *audit.Trail
 
 	batches *semaphore.Weighted // a turn for each of the lookups that batches have under way
 	purges  *purges
@@ -56,7 +59,7 @@ func New(live *Live, o Options) (*Gateway, error) {
 		records.Close()
 		return nil, err
 	}
-	g := &Gateway{cache: records, links: links, batches: semaphore.NewWeighted(batchesWidth), purges: newPurges(purgesKept)}
+	g := &Gateway{cache: records, links: links, audit: o.Audit, batches: semaphore.NewWeighted(batchesWidth), purges: newPurges(purgesKept)}
 	g.live.Store(live)
 	if g.tel, err = newTelemetry(o.Tracer, o.Meter, g.live.Load); err != nil {
 		records.Close()
@@ -81,20 +84,34 @@ func (g *Gateway) Swap(live *Live) { g.live.Store(live) }
 func (g *Gateway) Live() *Live { return g.live.Load() }
 
 // Lookup answers who one person is. It answers even when sources fail: its error
-// is a *RequestError and means that it could not begin.
+// is a *RequestError and means that it could not begin, or that no record of it could
+// be kept; or the context's, where the caller has left.
 func (g *Gateway) Lookup(ctx context.Context, q Query) (Answer, error) {
 	live := g.live.Load()
+	account := g.account(live, audit.Lookup, q)
+	defer account.panicked(ctx, g)
+	answer, err := g.answer(ctx, live, q, account)
+	account.end(&answer, err)
+	if err = g.ended(ctx, account, err); err != nil {
+		return Answer{}, err
+	}
+	return answer, nil
+}
+
+// answer is Lookup without the record of it.
+func (g *Gateway) answer(ctx context.Context, live *Live, q Query, account *account) (Answer, error) {
 	asked, refused := live.check(q)
 	if refused != nil {
 		return Answer{}, refused
 	}
+	asked.account = account
 	return g.lookup(ctx, live, q, asked)
 }
 
 // lookup answers who one person is, whose query has been checked.
 func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) (Answer, error) {
 	asked.begun = time.Now()
-	ctx, span := g.tel.beginLookup(ctx, asked)
+	ctx, span := g.tel.beginAbout(ctx, "lookup", live, asked)
 	defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 
 	ctx, cancel := context.WithTimeout(ctx, live.Budget)
@@ -125,6 +142,7 @@ func (g *Gateway) lookup(ctx context.Context, live *Live, q Query, asked asked) 
 		slots = g.run(ctx, live, chain, want)
 	}
 	g.spread(chain, slots)
+	asked.account.saw(slots)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return Answer{}, ctx.Err() // nobody is there to read an answer
 	}

@@ -18,6 +18,10 @@ type Live struct {
 	Links   Links
 	Budget  time.Duration // for a whole lookup
 
+	// Pseudonyms are what people are called in spans, the log and audit records; nil
+	// leaves them out.
+	Pseudonyms *Pseudonyms
+
 	// Policies say who sees what; nil is everybody everything.
 	Policies *Policies
 	Waves    int // how far a chain of identifiers is followed; 0 and 1 not at all

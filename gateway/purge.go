@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"muster/gateway/audit"
 	"muster/normalize"
 )
 
@@ -19,17 +20,26 @@ const ScopePurge = "muster.purge"
 //
 // Its error is a *RequestError: nothing was begun, or, with a status of 503, the
 // operator's links could not say what else the person is called, and something may be
-// left.
+// left, or no record of it could be kept.
 func (g *Gateway) Purge(ctx context.Context, q Query) error {
+	live := g.live.Load()
+	account := g.account(live, audit.Purge, q)
+	defer account.panicked(ctx, g)
+	err := g.purge(ctx, live, q)
+	account.end(&Answer{Status: http.StatusNoContent}, err)
+	return g.ended(ctx, account, err)
+}
+
+// purge is Purge without the record of it.
+func (g *Gateway) purge(ctx context.Context, live *Live, q Query) error {
 	if q.Caller != nil && !q.Caller.Has(ScopePurge) {
 		return lacks(ScopePurge, "To purge needs the scope "+ScopePurge+".", "Come with a token that has the scope.")
 	}
-	live := g.live.Load()
 	asked, refused := live.purges(q)
 	if refused != nil {
 		return refused
 	}
-	ctx, span := g.tel.beginPurge(ctx, asked)
+	ctx, span := g.tel.beginPurge(ctx, live, asked)
 	defer func() { span.End() }() // not "defer span.End()", which would write a panic's text into the span
 	ctx, cancel := context.WithTimeout(ctx, live.Budget)
 	defer cancel()

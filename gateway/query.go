@@ -39,7 +39,8 @@ type Query struct {
 type RequestError struct {
 	Status                    int
 	Title, Reason, Resolution string
-	Scope                     string // that the caller's token lacks; "" where that is not why
+	Scope                     string        // that the caller's token lacks; "" where that is not why
+	RetryAfter                time.Duration // when asking again may help; 0 where that is not known
 }
 
 // lacks refuses a caller without a scope.
@@ -133,6 +134,8 @@ type asked struct {
 	nameless bool // identifiers are hidden from the caller
 
 	linksDown bool // the operator's links, which may know better, could not be asked
+
+	account *account // for the audit
 }
 
 // kinds are those of the caller's own identifiers.

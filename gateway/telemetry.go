@@ -72,9 +72,17 @@ func breakerStates() []string { return []string{"closed", "half-open", "open"} }
 
 func (t *telemetry) close() { _ = t.breakers.Unregister() } // its only error is that it was unregistered already
 
-func (t *telemetry) beginLookup(ctx context.Context, a asked) (context.Context, trace.Span) {
-	return t.tracer.Start(ctx, "lookup", trace.WithAttributes(
+// beginAbout begins a span about one person. Who that is stands in it as a pseudonym and
+// not as `enduser.pseudo.id`: that is who uses the gateway.
+func (t *telemetry) beginAbout(ctx context.Context, what string, l *Live, a asked) (context.Context, trace.Span) {
+	ctx, span := t.tracer.Start(ctx, what, trace.WithAttributes(
 		attribute.String("muster.tenant", a.tenant.Name), attribute.String("muster.identifier.kind", strings.Join(a.kinds(), ","))))
+	if span.IsRecording() {
+		if subject := l.subjectOf(a.tenant.Name, a.own); subject != "" {
+			span.SetAttributes(attribute.String("muster.subject", subject))
+		}
+	}
+	return ctx, span
 }
 
 func (t *telemetry) endLookup(ctx context.Context, span trace.Span, a *Answer) {
@@ -90,10 +98,9 @@ func (t *telemetry) endLookup(ctx context.Context, span trace.Span, a *Answer) {
 	}
 }
 
-func (t *telemetry) beginPurge(ctx context.Context, a asked) (context.Context, trace.Span) {
+func (t *telemetry) beginPurge(ctx context.Context, l *Live, a asked) (context.Context, trace.Span) {
 	t.purges.Add(ctx, 1)
-	return t.tracer.Start(ctx, "purge", trace.WithAttributes(
-		attribute.String("muster.tenant", a.tenant.Name), attribute.String("muster.identifier.kind", strings.Join(a.kinds(), ","))))
+	return t.beginAbout(ctx, "purge", l, a)
 }
 
 func (t *telemetry) contradiction(ctx context.Context, source *Source) {

@@ -71,6 +71,7 @@ func steady(ts *testscript.TestScript, neg bool, args []string) {
 		{`\b[0-9a-f]{32}\b`, "TRACE"},
 		{`\b[0-9a-f]{16}\b`, "SPAN"},
 		{`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`, "NOW"},
+		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "NOW"},
 		{`"took":\d+`, `"took":N`},
 		{` *█+ +[\d.]+ ms`, "  ████ N ms"},
 		{` *\d+(\.\d)? ms`, "  N ms"},

@@ -13,6 +13,7 @@
 //	muster schema provider|gateway       JSON Schema and reference of the files
 //	muster policy test gateway.yaml      the cases under its policies
 //	muster verify --issuer URL TOKEN     whether a token is believed, check by check
+//	muster pseudonym email:jane@…        what somebody is called in traces and audit records
 //	muster version                       what this is
 //
 // main parses and delegates; the gateway is put together in serve.go.
@@ -94,7 +95,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		serveCommand(), demoCommand(),
 		initCommand(), checkCommand(), testCommand(), lookupCommand(), linksCommand(), providersCommand(), explainConfigCommand(), schemaCommand(), policyCommand(),
-		verifyCommand(), versionCommand(),
+		verifyCommand(), pseudonymCommand(), versionCommand(),
 	)
 	return root
 }

@@ -21,7 +21,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "addresses": addresses, "ready": ready, "steady": steady},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "addresses": addresses, "ready": ready, "get": getStatus, "steady": steady},
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"PUBLIC", "ADMIN"} {
@@ -66,6 +66,19 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(25 * time.Millisecond)
 	}
 	ts.Fatalf("not ready after five seconds")
+}
+
+// getStatus is the command `get STATUS ADDRESS`: a GET is answered so.
+func getStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get STATUS ADDRESS")
+	}
+	response, err := http.Get("http://" + args[1])
+	ts.Check(err)
+	ts.Check(response.Body.Close())
+	if got := strconv.Itoa(response.StatusCode); got != args[0] {
+		ts.Fatalf("%s is answered with %s", args[1], got)
+	}
 }
 
 // exits is the command `exits CODE PROGRAM ARGUMENT…`: the program ends with

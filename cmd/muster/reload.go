@@ -87,7 +87,7 @@ func (r *reloading) apply(ctx context.Context, change config.Reload) {
 		r.log.WarnContext(ctx, note)
 	}
 	if change.Restart {
-		r.log.WarnContext(ctx, "what has changed of `listen`, `telemetry` or `cache` waits for a restart")
+		r.log.WarnContext(ctx, "what has changed of `listen`, `telemetry`, `audit` or `cache` waits for a restart")
 	}
 }
 

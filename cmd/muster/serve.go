@@ -18,6 +18,7 @@ import (
 	"muster/adapters/guard"
 	"muster/config"
 	"muster/gateway"
+	"muster/gateway/audit"
 	"muster/gateway/httpapi"
 	"muster/gateway/httpapi/edge"
 )
@@ -79,6 +80,7 @@ type server struct {
 	ready         *httpapi.Readiness
 	public, admin *edge.Server
 	gateway       *gateway.Gateway
+	audit         *audit.Trail
 	telemetry     *telemetry
 	reloading     *reloading
 	failed        chan error
@@ -87,13 +89,22 @@ type server struct {
 
 // startServer makes a gateway of a file and listens. The context bounds the
 // start alone: Shutdown ends the server.
-func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *slog.Logger) (*server, error) {
+func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *slog.Logger) (_ *server, err error) {
+	trail, err := startAudit(ctx, file.Static.Audit, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			trail.Close(ctx)
+		}
+	}()
 	spans := httpapi.ScrubbedTracerProvider(sdk.traces)
 	watched, err := guard.NewTelemetry(sdk.traces, sdk.meters, log)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{ready: httpapi.NewReadiness(), telemetry: sdk, failed: make(chan error, 2)}
+	s := &server{ready: httpapi.NewReadiness(), telemetry: sdk, audit: trail, failed: make(chan error, 2)}
 	links, err := newWatchedLinks(s.ready, sdk, log)
 	if err != nil {
 		return nil, err
@@ -114,7 +125,7 @@ func startServer(ctx context.Context, file *config.File, sdk *telemetry, log *sl
 	}
 	engine, err := gateway.New(live(file, nil), gateway.Options{
 		CacheBytes: file.Static.CacheBytes,
-		Tracer:     sdk.traces.Tracer("muster/gateway"), Meter: sdk.meters.Meter("muster/gateway"),
+		Tracer:     sdk.traces.Tracer("muster/gateway"), Meter: sdk.meters.Meter("muster/gateway"), Audit: trail,
 	})
 	if err != nil {
 		return nil, err
@@ -218,8 +229,12 @@ func (s *server) Wait(ctx context.Context) error {
 	}
 }
 
-// maxShutdown bounds how long requests in flight may take to finish.
-const maxShutdown = 15 * time.Second
+// maxShutdown bounds how long requests in flight may take to finish, and maxFlush how long
+// their audit records may take after that.
+const (
+	maxShutdown = 15 * time.Second
+	maxFlush    = 5 * time.Second
+)
 
 // Shutdown lets readiness fall first, for as long as drain so that load
 // balancers see it; then closes the listeners and waits for requests in flight.
@@ -231,7 +246,16 @@ func (s *server) Shutdown(ctx context.Context, drain time.Duration) error {
 	defer cancel()
 	err := errors.Join(s.public.Shutdown(ctx), s.admin.Shutdown(ctx))
 	s.unwatch()
+	s.flush(ctx)
 	s.gateway.Close()
 	err = errors.Join(err, s.reloading.close())
 	return errors.Join(err, s.telemetry.Shutdown(ctx))
+}
+
+// flush has the audit records of all who have asked written, also where their requests
+// have taken all the time that there was.
+func (s *server) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxFlush)
+	defer cancel()
+	s.audit.Close(ctx)
 }

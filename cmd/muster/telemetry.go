@@ -28,9 +28,10 @@ import (
 // telemetry is the OpenTelemetry SDK, put together. It lives here alone: all
 // other packages use the API.
 type telemetry struct {
-	traces  *sdktrace.TracerProvider
-	meters  *sdkmetric.MeterProvider
-	metrics http.Handler // Prometheus exposition
+	traces    *sdktrace.TracerProvider
+	meters    *sdkmetric.MeterProvider
+	metrics   http.Handler       // Prometheus exposition
+	described *resource.Resource // who tells it
 }
 
 // newTelemetry sends spans to the collector that the standard variables or the
@@ -71,9 +72,10 @@ func newTelemetry(ctx context.Context, settings config.Telemetry, log *slog.Logg
 	}
 	metrics = append(metrics, sdkmetric.WithResource(described), sdkmetric.WithView(bodySizes()))
 	return &telemetry{
-		traces:  sdktrace.NewTracerProvider(options...),
-		meters:  sdkmetric.NewMeterProvider(metrics...),
-		metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		traces:    sdktrace.NewTracerProvider(options...),
+		meters:    sdkmetric.NewMeterProvider(metrics...),
+		metrics:   promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		described: described,
 	}, nil
 }
 

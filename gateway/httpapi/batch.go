@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"muster/gateway"
+	"muster/gateway/audit"
 )
 
 const likeThis = `For example {"users": [{"email": "jane@acme.example"}], "fields": ["emails"]}.`
@@ -32,21 +33,21 @@ func (d *door) lookups(c *gin.Context) {
 	}
 	live := d.engine.Live()
 	if _, refused := live.TenantFor(q.Caller, q.Tenant); refused != nil { // before all else
-		refuse(c, refused)
+		d.turnAway(c, audit.Lookup, q, refused)
 		return
 	}
 	if p.refused != nil {
-		refuse(c, p.refused)
+		d.turnAway(c, audit.Lookup, q, p.refused)
 		return
 	}
 	body, refused := readBody(c)
 	if refused != nil {
-		refuse(c, refused)
+		d.turnAway(c, audit.Lookup, q, refused)
 		return
 	}
 	asked, refused := readBatch(body)
 	if refused != nil {
-		refuse(c, refused)
+		d.turnAway(c, audit.Lookup, q, refused)
 		return
 	}
 	if !d.spend(c, q.Tenant, len(asked.users)-1) { // one has been metered

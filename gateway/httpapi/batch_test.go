@@ -21,6 +21,7 @@ import (
 	"muster/adapters"
 	"muster/cache"
 	"muster/gateway"
+	"muster/gateway/audit"
 	"muster/gateway/httpapi"
 	"muster/normalize"
 )
@@ -55,6 +56,12 @@ func post(t testing.TB, h http.Handler, target, content string, header ...string
 // realEngine is a gateway whose sources say back whom they are asked for.
 func realEngine(t testing.TB) *gateway.Gateway {
 	t.Helper()
+	return recordingEngine(t, nil)
+}
+
+// recordingEngine is one that keeps records of it.
+func recordingEngine(t testing.TB, trail *audit.Trail) *gateway.Gateway {
+	t.Helper()
 	configuration := live()
 	for _, source := range configuration.Sources {
 		source.Hash, source.Keep = source.Name, adapters.Lifetimes{TTL: time.Minute}
@@ -71,7 +78,8 @@ func realEngine(t testing.TB) *gateway.Gateway {
 		})
 	}
 	configuration.Budget = time.Minute
-	g, err := gateway.New(configuration, gateway.Options{CacheBytes: 1 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
+	configuration.Pseudonyms = gateway.NewPseudonyms([]byte(strings.Repeat("k", gateway.MinPseudonymKey)))
+	g, err := gateway.New(configuration, gateway.Options{Audit: trail, CacheBytes: 1 << 20, Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter("")})
 	if err != nil {
 		t.Fatal(err)
 	}

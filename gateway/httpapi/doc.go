@@ -22,7 +22,7 @@
 //	routes.go   everything that is served, and what stands before it
 //	trace.go    a span continues the caller's trace; its id is the Operation-Id
 //	scrub.go    and nothing about a person gets into the span
-//	log.go      one line a request, and a 500 in place of a panic
+//	log.go      one line a request, with a pseudonym of whom it is about, and a 500 in place of a panic
 //	limits.go   how long an address and a header may be
 //	cors.go     which pages may call from a browser
 //	auth.go     who asks; package bearer knows whose tokens are believed, and

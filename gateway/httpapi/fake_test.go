@@ -10,6 +10,7 @@ import (
 
 	"muster/adapters"
 	"muster/gateway"
+	"muster/gateway/audit"
 	"muster/gateway/httpapi"
 	"muster/normalize"
 )
@@ -51,6 +52,11 @@ func (e *engine) Lookups(ctx context.Context, q gateway.Query, users []map[strin
 func (e *engine) Purge(_ context.Context, q gateway.Query) error {
 	e.asked = append(e.asked, q)
 	return e.err
+}
+
+// Refuse notes nothing.
+func (e *engine) Refuse(_ context.Context, _ audit.Action, _ gateway.Query, refused *gateway.RequestError) error {
+	return refused
 }
 
 func (e *engine) Live() *gateway.Live { return e.live }

@@ -14,6 +14,10 @@ import (
 	"muster/gateway"
 )
 
+// subjectKey is where a Gin context keeps the pseudonyms of the person whom a request is
+// about.
+const subjectKey = "subject"
+
 // logged writes one line a request: which route, never which path, so that no
 // person and no token stands in a log. Probes are told only where somebody debugs.
 func (d *door) logged(c *gin.Context) {
@@ -23,10 +27,14 @@ func (d *door) logged(c *gin.Context) {
 	if probe(c) {
 		level = slog.LevelDebug
 	}
-	d.log.LogAttrs(c.Request.Context(), level, "request",
+	attributes := append(make([]slog.Attr, 0, 6),
 		slog.String("method", known(c.Request.Method)), slog.String("route", c.FullPath()),
 		slog.Int("status", c.Writer.Status()), slog.Float64("duration_ms", float64(time.Since(begin).Microseconds())/1000),
 		slog.String("operation_id", operationOf(c)))
+	if subject := c.GetString(subjectKey); subject != "" {
+		attributes = append(attributes, slog.String("subject", subject))
+	}
+	d.log.LogAttrs(c.Request.Context(), level, "request", attributes...)
 }
 
 // known is the method, or "other": HTTP allows any word, and a word may be a name.

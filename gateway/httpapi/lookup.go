@@ -10,11 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"muster/gateway"
+	"muster/gateway/audit"
 )
-
-// statusLeft is what the log says of a caller who did not wait for his answer.
-// No client ever sees it; the number is nginx's.
-const statusLeft = 499
 
 // lookup serves one person.
 func (d *door) lookup(c *gin.Context) {
@@ -23,16 +20,24 @@ func (d *door) lookup(c *gin.Context) {
 		refused = foreign
 	}
 	if refused != nil {
-		refuse(c, refused)
+		d.turnAway(c, audit.Lookup, q, refused)
 		return
 	}
 	d.answer(c, q)
+}
+
+// turnAway refuses a query that does not come to the engine. That somebody has asked is
+// recorded all the same.
+func (d *door) turnAway(c *gin.Context, action audit.Action, q gateway.Query, refused *gateway.RequestError) {
+	q.OperationID, q.Caller = operationOf(c), callerOf(c)
+	d.fail(c, d.engine.Refuse(c.Request.Context(), action, q, refused))
 }
 
 // answer asks the engine for one person, and sends what it says.
 func (d *door) answer(c *gin.Context, q gateway.Query) {
 	preferred := prefer(c, &q)
 	q.OperationID, q.Caller = operationOf(c), callerOf(c)
+	d.about(c, q)
 	allow(c, d.engine.Live().Budget)
 	answer, err := d.engine.Lookup(c.Request.Context(), q)
 	if err != nil {
@@ -41,6 +46,17 @@ func (d *door) answer(c *gin.Context, q gateway.Query) {
 	}
 	preferred.echo(c)
 	respond(c, &answer)
+}
+
+// about has the line in the log tell whom a request is about, by pseudonyms.
+func (d *door) about(c *gin.Context, q gateway.Query) {
+	names := []string{}
+	for _, id := range d.engine.Live().Subject(q) {
+		if id.Hash != "" {
+			names = append(names, id.Hash)
+		}
+	}
+	c.Set(subjectKey, strings.Join(names, ","))
 }
 
 // prefer puts what the caller prefers into the query.
@@ -66,7 +82,7 @@ func (d *door) fail(c *gin.Context, err error) {
 	case errors.As(err, &refused):
 		refuse(c, refused)
 	case c.Request.Context().Err() != nil:
-		c.AbortWithStatus(statusLeft)
+		c.AbortWithStatus(audit.StatusLeft)
 	default:
 		d.logFailure(c, err)
 		refuse(c, internal())

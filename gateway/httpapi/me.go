@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"muster/gateway"
+	"muster/gateway/audit"
 )
 
 // me serves whoever asks their own profile, by what their token calls them.
@@ -18,7 +19,7 @@ func (d *door) me(c *gin.Context) {
 		refused = p.refused
 	}
 	if refused != nil {
-		refuse(c, refused)
+		d.turnAway(c, audit.Lookup, q, refused)
 		return
 	}
 	d.answer(c, q)

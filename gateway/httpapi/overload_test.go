@@ -26,7 +26,7 @@ func TestTooManyAtOnce(t *testing.T) {
 		const room = 4096
 		end := make(chan struct{})
 		reader := sdkmetric.NewManualReader()
-		door := httpapi.New(waiting{end}, httpapi.Options{
+		door := httpapi.New(waiting{end: end}, httpapi.Options{
 			Origins: []string{"https://portal.example"}, MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 		})
 		ask := func(path string) *httptest.ResponseRecorder {
@@ -102,15 +102,12 @@ func counted(t *testing.T, reader sdkmetric.Reader, name string) (n int64) {
 }
 
 // waiting is an engine whose lookups last until it says so.
-type waiting struct{ end chan struct{} }
+type waiting struct {
+	echo
+	end chan struct{}
+}
 
 func (w waiting) Lookup(context.Context, gateway.Query) (gateway.Answer, error) {
 	<-w.end
 	return gateway.Answer{Status: http.StatusNotFound}, nil
 }
-
-func (waiting) Lookups(context.Context, gateway.Query, []map[string]string) ([]gateway.Result, error) {
-	return nil, nil
-}
-func (waiting) Purge(context.Context, gateway.Query) error { return nil }
-func (waiting) Live() *gateway.Live                        { return &gateway.Live{} }

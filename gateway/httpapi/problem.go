@@ -41,6 +41,9 @@ type problem struct {
 // refuse ends a request that could not begin.
 func refuse(c *gin.Context, r *gateway.RequestError) {
 	insufficient(c, r)
+	if r.RetryAfter > 0 {
+		c.Header("Retry-After", wholeSeconds(r.RetryAfter))
+	}
 	sendRefusal(c, r.Status, refusalOf(r))
 }
 

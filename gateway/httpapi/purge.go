@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"muster/gateway"
+	"muster/gateway/audit"
 )
 
 // purge has all forgotten that is kept of one person. Whether there was anything is
@@ -17,9 +18,10 @@ func (d *door) purge(c *gin.Context) {
 		p.refused = foreign
 	}
 	if p.refused != nil {
-		refuse(c, p.refused)
+		d.turnAway(c, audit.Purge, q, p.refused)
 		return
 	}
+	d.about(c, q)
 	if err := d.engine.Purge(c.Request.Context(), q); err != nil {
 		d.fail(c, err)
 		return

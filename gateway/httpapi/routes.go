@@ -14,6 +14,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"muster/gateway"
+	"muster/gateway/audit"
 )
 
 // Engine answers lookups. A *gateway.Gateway is one.
@@ -26,6 +27,9 @@ type Engine interface {
 	Lookups(ctx context.Context, q gateway.Query, users []map[string]string) ([]gateway.Result, error)
 	// Purge forgets all that is kept of one person. Its error is a *gateway.RequestError.
 	Purge(ctx context.Context, q gateway.Query) error
+	// Refuse keeps the audit record of a query that is refused before it comes here. It
+	// returns what the caller is told, of the same types.
+	Refuse(ctx context.Context, action audit.Action, q gateway.Query, refused *gateway.RequestError) error
 	// Live is the configuration in force.
 	Live() *gateway.Live
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"muster/gateway"
+	"muster/gateway/audit"
 	"muster/gateway/httpapi"
 	"muster/normalize"
 )
@@ -35,6 +36,10 @@ func (e echo) Lookups(ctx context.Context, q gateway.Query, users []map[string]s
 	return results, nil
 }
 func (echo) Purge(context.Context, gateway.Query) error { return nil }
+
+func (echo) Refuse(_ context.Context, _ audit.Action, _ gateway.Query, refused *gateway.RequestError) error {
+	return refused
+}
 
 func (echo) Live() *gateway.Live { return live() }
 

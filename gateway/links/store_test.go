@@ -287,6 +287,12 @@ func TestWithdrawnAtOnce(t *testing.T) {
 				})
 			}
 		}
+		for range 10_000 { // until the replicas have connected
+			if seen.Load() > 0 || t.Failed() {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
 		for i := range rounds {
 			if _, err := operator.Remove(t.Context(), "acme", "numium", fmt.Sprint(i), true); err != nil {
 				t.Fatal(err)

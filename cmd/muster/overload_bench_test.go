@@ -74,8 +74,11 @@ func BenchmarkNeighbours(b *testing.B) {
 		slow  string // what a slow one sends at once; then a byte in a while
 		flood bool
 	}{
-		{name: "alone"}, {"slow headers", "GET / HTTP/1.1\r\nX: ", false}, {"slow bodies", body, false},
-		{"slow readers", strings.Repeat(lookup("acme"), 3), false}, {"flood", "", true},
+		{name: "alone"},
+		{"slow headers", "GET / HTTP/1.1\r\nX: ", false},
+		{"slow bodies", body, false},
+		{"slow readers", strings.Repeat(lookup("acme"), 3), false},
+		{"flood", "", true},
 	} {
 		b.Run(neighbour.name, func(b *testing.B) {
 			for b.Loop() {

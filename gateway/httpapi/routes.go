@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/metric"
@@ -50,6 +51,8 @@ type door struct {
 	callers *Callers
 	proxies proxies
 	limits  limits
+	inside  atomic.Int64 // requests
+	refused metric.Int64Counter
 }
 
 // New makes the handler of the public listener. It panics when the document or
@@ -70,7 +73,7 @@ func New(engine Engine, o Options) http.Handler {
 	if o.Callers == nil {
 		o.Callers = new(Callers)
 	}
-	d := &door{engine: engine, log: o.Log, ready: o.Ready, callers: o.Callers, proxies: o.TrustedProxies, limits: newLimits()}
+	d := &door{engine: engine, log: o.Log, ready: o.Ready, callers: o.Callers, proxies: o.TrustedProxies, limits: newLimits(), refused: refusals(o.MeterProvider)}
 	router := newRouter()
 	router.Use(traced(o.TracerProvider, o.MeterProvider), identified, d.logged, d.recovered, d.hardened, bounded, cors(o.Origins))
 	d.routes(router)
@@ -84,12 +87,12 @@ func (d *door) routes(router *gin.Engine) {
 		router.GET(path, handlers...)
 		router.HEAD(path, handlers...)
 	}
-	get("/v1/tenants/:tenant/users/:user", d.admitted, d.metered, acceptable, d.lookup)
-	get("/v1/tenants/:tenant/users/", d.admitted, d.metered, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
-	router.POST("/v1/tenants/:tenant/lookups", d.admitted, d.metered, acceptable, d.lookups)
-	router.DELETE("/v1/tenants/:tenant/users/:user/cache", d.admitted, d.metered, acceptable, d.purge)
-	get("/v1/me", d.admitted, d.metered, acceptable, d.me)
-	get("/v1/providers", d.admitted, d.metered, acceptable, d.providers)
+	get("/v1/tenants/:tenant/users/:user", d.admitted, d.metered, d.let, acceptable, d.lookup)
+	get("/v1/tenants/:tenant/users/", d.admitted, d.metered, d.let, acceptable, d.lookup) // an empty {user}, which Gin takes for another path
+	router.POST("/v1/tenants/:tenant/lookups", d.admitted, d.metered, d.let, acceptable, d.lookups)
+	router.DELETE("/v1/tenants/:tenant/users/:user/cache", d.admitted, d.metered, d.let, acceptable, d.purge)
+	get("/v1/me", d.admitted, d.metered, d.let, acceptable, d.me)
+	get("/v1/providers", d.admitted, d.metered, d.let, acceptable, d.providers)
 
 	get("/openapi.yaml", serveFile(specification()))
 	get("/docs", serveFile(documentation()))

@@ -68,11 +68,11 @@ func (c *caller) checkWay() {
 	}
 	certificate := n.Field("certificate")
 	if certificate == nil {
-		for name, hint := range map[string]string{
-			"issuer":    "its `iss`, to the letter; its keys are found by OpenID Connect Discovery, for example https://login.example.com/; or certificate: {uri: …} for who comes without a token",
-			"audiences": "of which a token must be for one, for example muster",
+		for _, wanted := range [][2]string{
+			{"issuer", "its `iss`, to the letter; its keys are found by OpenID Connect Discovery, for example https://login.example.com/; or certificate: {uri: …} for who comes without a token"},
+			{"audiences", "of which a token must be for one, for example muster"},
 		} {
-			if n.Field(name) == nil && !misspelt(n, name) {
+			if name, hint := wanted[0], wanted[1]; n.Field(name) == nil && !misspelt(n, name) {
 				n.Errorf("the key %q is missing", name).Suggest("%s", hint)
 			}
 		}

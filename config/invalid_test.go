@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the messages that are, in place o
 // Every file of testdata/invalid has one mistake, and beside it the message that
 // people get for it, word for word.
 func TestInvalid(t *testing.T) {
-	several := map[string]int{"ten-mistakes": 10, "without-with": 2}
+	several := map[string]int{"callers-nobody": 2, "ten-mistakes": 10, "without-with": 2}
 	t.Setenv("MUSTER_TEST_EMPTY", "")
 	files, err := filepath.Glob("testdata/invalid/*.yaml")
 	if err != nil || len(files) < 40 {

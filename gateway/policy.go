@@ -439,10 +439,6 @@ func (s *slot) evidence() []claim {
 // strongest first. There are none where no record is in the group, and none where the
 // caller has said several: that they are one person's is then the caller's word.
 func (c *chain) proved(slots []slot, said [][]claim, groups []int, group int) map[string][]string {
-	own := slices.DeleteFunc(c.before(), func(k claim) bool { return k.trust != Own })
-	if len(own) > 1 {
-		return nil
-	}
 	var all []claim
 	record := false
 	for i := range slots {
@@ -454,8 +450,20 @@ func (c *chain) proved(slots []slot, said [][]claim, groups []int, group int) ma
 	if !record {
 		return nil
 	}
-	if groups[len(slots)] == group {
-		all = append(all, c.before()...)
+	own := 0
+	for _, k := range c.claims {
+		if k.source != beforeAll {
+			continue
+		}
+		if k.trust == Own {
+			own++
+		}
+		if groups[len(slots)] == group {
+			all = append(all, k)
+		}
+	}
+	if own > 1 {
+		return nil
 	}
 	slices.SortStableFunc(all, func(a, b claim) int {
 		switch {

@@ -55,6 +55,7 @@ func (g *Gateway) purge(ctx context.Context, live *Live, q Query) error {
 			Status: http.StatusServiceUnavailable, Title: "Not all could be forgotten.",
 			Reason:     "The operator's links could not be asked what else the person is called.",
 			Resolution: "Purge again later; what is known by the identifier itself is forgotten.",
+			RetryAfter: time.Second,
 		}
 	}
 	return nil

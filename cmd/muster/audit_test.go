@@ -433,41 +433,45 @@ func TestCollectorsInTrouble(t *testing.T) {
 }
 
 // TestAuditAtTheEnd: a gateway that shuts down has written the records of all whom it has
-// answered.
+// answered, and takes no more.
 func TestAuditAtTheEnd(t *testing.T) {
 	t.Parallel()
 	demo := newWorld(t, 0)
 	casey := demo.simulation.People()[0]
-	folder := t.TempDir()
-	path := filepath.Join(folder, "audit.jsonl")
-	w := demo.beside(fmt.Sprintf("audit: {file: %s, required: false}\n", path), nil)
-	w.lookup(casey, "email")
-	var answered atomic.Int64
-	answered.Add(1)
-	var asking sync.WaitGroup
-	for range 4 {
-		asking.Go(func() {
-			for range 1000 {
-				got, err := w.http.Get(w.address(casey, "email"))
-				if err != nil {
-					return // the listener is closed
+	for _, required := range []bool{true, false} {
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		w := demo.beside(fmt.Sprintf("audit: {file: %s, required: %v}\n", path, required), nil)
+		w.lookup(casey, "email")
+		var answered atomic.Int64
+		answered.Add(1)
+		var asking sync.WaitGroup
+		for range 4 {
+			asking.Go(func() {
+				for range 1000 {
+					got, err := w.http.Get(w.address(casey, "email"))
+					if err != nil {
+						return // the listener is closed
+					}
+					_, _ = io.Copy(io.Discard, got.Body)
+					_ = got.Body.Close()
+					if got.StatusCode == http.StatusOK {
+						answered.Add(1)
+					}
 				}
-				_, _ = io.Copy(io.Discard, got.Body)
-				_ = got.Body.Close()
-				if got.StatusCode == http.StatusOK {
-					answered.Add(1)
-				}
-			}
-		})
-	}
-	time.Sleep(20 * time.Millisecond)
-	w.ended = true
-	if err := w.Shutdown(t.Context(), 0); err != nil {
-		t.Error(err)
-	}
-	asking.Wait()
-	if records := recordsOf(t, path); int64(len(records)) < answered.Load() {
-		t.Errorf("%d records of %d answers", len(records), answered.Load())
+			})
+		}
+		time.Sleep(20 * time.Millisecond)
+		w.ended = true
+		if err := w.Shutdown(t.Context(), 0); err != nil {
+			t.Error(err)
+		}
+		asking.Wait()
+		if records := recordsOf(t, path); int64(len(records)) < answered.Load() {
+			t.Errorf("%d records of %d answers", len(records), answered.Load())
+		}
+		if err := w.audit.Write(t.Context(), audit.Record{}); required && err == nil {
+			t.Error("records are taken after the end")
+		}
 	}
 }
 

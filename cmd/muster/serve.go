@@ -37,7 +37,9 @@ func serveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilStopped(cmd.Context())
 			defer stop()
-			return serve(ctx, path, drain, newLog(cmd.ErrOrStderr()))
+			out := newUnhurried(cmd.ErrOrStderr())
+			defer out.flush(time.Second)
+			return serve(ctx, path, drain, newLog(out))
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "gateway.yaml", "the gateway's file")

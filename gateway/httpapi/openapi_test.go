@@ -384,7 +384,7 @@ func TestRealAnswersAreAsDocumented(t *testing.T) {
 	batches("not ready", unknown, 503, one, "Authorization", authorization)
 	batches("a page", h, 406, one, "Accept", "text/html")
 	const purge = "/v1/tenants/{tenant}/users/{user}/cache"
-	left := &gateway.RequestError{Status: 503, Title: "Not all could be forgotten.", Reason: "r", Resolution: "s"}
+	left := &gateway.RequestError{Status: 503, Title: "Not all could be forgotten.", Reason: "r", Resolution: "s", RetryAfter: time.Second}
 	for status, err := range map[int]error{204: nil, 400: refused, 404: noTenant, 503: left, 500: io.ErrUnexpectedEOF, 406: nil} {
 		for _, accept := range []string{"application/json", "application/problem+json"} {
 			if status == http.StatusNotAcceptable {

@@ -315,6 +315,11 @@ func TestSelfIsProved(t *testing.T) {
 			links:   map[string]string{"oid": "jane-subject", "badge": "1"},
 			user:    "badge:1", want: `200: a ok upstream {"displayName":"Jane"}`,
 		},
+		"a link says who it is, and nobody knows them": {
+			sources: []*gateway.Source{source("a", absent(), gives("badge", "displayName", ""))},
+			links:   map[string]string{"oid": "jane-subject", "badge": "1"},
+			user:    "badge:1", want: shownNothing,
+		},
 		"a source that fails is told of, where it was asked about the person": {
 			sources: []*gateway.Source{
 				source("a", record(mine, "oid:jane-subject"), gives("badge", "displayName", "oid")),

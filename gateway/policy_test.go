@@ -310,6 +310,16 @@ func TestSelfIsProved(t *testing.T) {
 			links: map[string]string{"room": "7", "badge": "1"},
 			user:  "badge:1", want: `200: a ok upstream, b ok upstream {"displayName":"Jane","title":"theirs"}`,
 		},
+		"a link alone says who it is": {
+			sources: []*gateway.Source{source("a", says(mine), gives("badge", "displayName", ""))},
+			links:   map[string]string{"oid": "jane-subject", "badge": "1"},
+			user:    "badge:1", want: `200: a ok upstream {"displayName":"Jane"}`,
+		},
+		"a link says who it is, and nobody knows them": {
+			sources: []*gateway.Source{source("a", absent(), gives("badge", "displayName", ""))},
+			links:   map[string]string{"oid": "jane-subject", "badge": "1"},
+			user:    "badge:1", want: shownNothing,
+		},
 		"a source that fails is told of, where it was asked about the person": {
 			sources: []*gateway.Source{
 				source("a", record(mine, "oid:jane-subject"), gives("badge", "displayName", "oid")),
@@ -786,4 +796,22 @@ func TestDecisionsEndWithTheirPolicies(t *testing.T) {
 			expect(t, "shown", got, want)
 		}
 	}
+}
+
+// TestSeveralIdentifiersProveNothing: that they are one person's is the caller's word.
+func TestSeveralIdentifiersProveNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := live(
+			source("a", says(normalize.Profile{Title: "theirs"}), gives("badge", "title", "")),
+			source("b", says(normalize.Profile{DisplayName: "Jane"}), gives("oid", "displayName", "")),
+		)
+		l.Accept = []string{"badge", "oid"}
+		g := open(t, policed(l, where(t, "caller.subject == target.id.oid", shows(t, "", "displayName", "title"))))
+		for want, ids := range map[string]map[string]string{
+			`200: a unlinked [badge], b ok upstream {"displayName":"Jane"}`: {"oid": "jane-subject"},
+			shownNothing: {"oid": "jane-subject", "badge": "1"},
+		} {
+			expect(t, fmt.Sprint(ids), outcome(t, g, gateway.Query{Caller: scoped(""), IDs: ids}), want)
+		}
+	})
 }

@@ -35,8 +35,11 @@ func (g *Gateway) account(live *Live, action audit.Action, q Query) *account {
 // auditCaller is who asks, nil where nobody is known. Systems are named; a subject that
 // is not the client itself may be a person.
 func (l *Live) auditCaller(who *Caller) *audit.Caller {
-	if who == nil {
+	switch {
+	case who == nil:
 		return nil
+	case who.Certificate != nil: // an operator has written the name into the file
+		return &audit.Caller{Certificate: who.Certificate}
 	}
 	c := &audit.Caller{Issuer: who.Issuer}
 	for _, name := range []string{"client_id", "azp"} { // RFC 9068; OpenID Connect

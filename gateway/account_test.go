@@ -255,9 +255,14 @@ func TestAuditCallers(t *testing.T) {
 		who.Claims = test.claims
 		ask(t, g, gateway.Query{Caller: who})
 		records := sink.take()
-		if len(records) != 1 || records[0].Caller == nil || *records[0].Caller != test.want {
+		if len(records) != 1 || !cmp.Equal(records[0].Caller, &test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, records, test.want)
 		}
+	}
+	name := map[string]string{"uri": "spiffe://acme.example/frontend"}
+	ask(t, g, gateway.Query{Caller: &gateway.Caller{Caller: adapters.Caller{Subject: name["uri"]}, Certificate: name, Tenants: []string{"acme"}}})
+	if records := sink.take(); len(records) != 1 || !cmp.Equal(records[0].Caller, &audit.Caller{Certificate: name}) {
+		t.Errorf("a certificate: %+v", records)
 	}
 }
 

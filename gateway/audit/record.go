@@ -34,11 +34,13 @@ type Record struct {
 // client ever sees.
 const StatusLeft = 499
 
-// Caller is who asked. The issuer and the client are systems; the subject may be a person.
+// Caller is who asked, with a token or with a certificate. The issuer, the client and the
+// certificate's name are systems; the subject may be a person.
 type Caller struct {
-	Issuer  string `json:"issuer"`
-	Client  string `json:"client,omitempty"`
-	Subject string `json:"subject,omitempty"` // keyed hash; in the clear where it is the client
+	Issuer      string            `json:"issuer,omitempty"`
+	Client      string            `json:"client,omitempty"`
+	Subject     string            `json:"subject,omitempty"`     // keyed hash; in the clear where it is the client
+	Certificate map[string]string `json:"certificate,omitempty"` // uri or dns, and the name
 }
 
 // Identifier is one by which somebody was asked for.

@@ -70,9 +70,13 @@ func sign(t testing.TB, template, parent *x509.Certificate, key, parentKey *ecds
 
 // issue makes a certificate for a name, for a server and a client alike.
 func (a *authority) issue(name string) tls.Certificate {
+	return a.issueUntil(name, time.Now().Add(time.Hour))
+}
+
+func (a *authority) issueUntil(name string, until time.Time) tls.Certificate {
 	key := newKey(a.t)
 	cert := sign(a.t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.cert, key, a.key)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
@@ -157,6 +161,7 @@ func TestTLS(t *testing.T) {
 	tls10 := server("h.example", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
 	tls11 := server("h.example", &tls.Config{MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11})
 	tls12 := server("h.example", &tls.Config{MaxVersion: tls.VersionTLS12})
+	expired := serve(t, http.HandlerFunc(record), &tls.Config{Certificates: []tls.Certificate{ours.issueUntil("h.example", time.Now().Add(-time.Minute))}})
 	for _, old := range []*httptest.Server{tls10, tls11} { // who would speak them is answered
 		conn, err := tls.Dial("tcp", old.Listener.Addr().String(), &tls.Config{RootCAs: ours.pool(), ServerName: "h.example", MinVersion: tls.VersionTLS10})
 		if err != nil {
@@ -173,6 +178,7 @@ func TestTLS(t *testing.T) {
 		{"an authority that the system does not know", right, adapters.TLSFiles{}, refused},
 		{"an authority that is named", right, adapters.TLSFiles{CA: ours.ca()}, fine},
 		{"another authority", right, adapters.TLSFiles{CA: theirs.ca()}, refused},
+		{"a certificate that has expired", expired, adapters.TLSFiles{CA: ours.ca()}, refused},
 		{"another host's certificate", wrong, adapters.TLSFiles{CA: ours.ca()}, refused},
 		{"another host's certificate, as it should be", wrong, adapters.TLSFiles{CA: ours.ca(), ServerName: "g.example"}, fine},
 		{"not the name that it should bear", right, adapters.TLSFiles{CA: ours.ca(), ServerName: "g.example"}, refused},

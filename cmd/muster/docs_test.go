@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,6 +59,37 @@ func TestOnboardingExample(t *testing.T) {
 		for _, p := range report.Problems {
 			t.Error(p)
 		}
+	}
+}
+
+// TestSecurityTable: every row of docs/security.md names tests that exist where it says,
+// or says that there is none yet.
+func TestSecurityTable(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[int]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1) {
+		number, err := strconv.Atoi(row[1])
+		if err != nil || rows[number] {
+			t.Errorf("row %s stands twice", row[1])
+		}
+		rows[number] = true
+		named := regexp.MustCompile(`\[(\w+)\]\(\.\./(\S+_test\.go)\)`).FindAllStringSubmatch(row[3], -1)
+		if len(named) == 0 && !strings.HasPrefix(row[2], "not yet: ") || len(named) != strings.Count(row[3], "[") {
+			t.Errorf("row %d names no test, or not as others do: %s", number, row[3])
+		}
+		for _, test := range named {
+			file, err := os.ReadFile(filepath.Join("../..", test[2]))
+			if err != nil || !regexp.MustCompile(`(?m)^func `+test[1]+`\(`).Match(file) {
+				t.Errorf("row %d: there is no %s in %s", number, test[1], test[2])
+			}
+		}
+	}
+	if len(rows) < 70 {
+		t.Errorf("only %d rows", len(rows))
 	}
 }
 

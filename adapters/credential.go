@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -120,7 +121,7 @@ func (c *credential) token(ctx context.Context, caller *Caller) (string, error) 
 		}
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTimeout)
 		defer cancel()
-		return c.fetch(detached, caller)
+		return c.fetched(detached, caller)
 	})
 	select {
 	case <-ctx.Done():
@@ -180,6 +181,17 @@ func (c *credential) forget(caller *Caller, refused string) {
 	if kept := c.kept[owner]; kept != nil && kept.text == refused {
 		delete(c.kept, owner)
 	}
+}
+
+// fetched is fetch, whose panics are faults: singleflight would end the process. Only
+// its type is told; a text may hold a token.
+func (c *credential) fetched(ctx context.Context, caller *Caller) (text string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			text, err = "", Fail(Unavailable, fmt.Sprintf("fetching a token panicked with a %T", p), nil)
+		}
+	}()
+	return c.fetch(ctx, caller)
 }
 
 func (c *credential) fetch(ctx context.Context, caller *Caller) (string, error) {

@@ -456,3 +456,25 @@ func TestAFailedFetchIsNotKept(t *testing.T) {
 	reply, err := source.Fetch(t.Context(), somebody())
 	expect(t, "up again", outcome(reply, err), "ok self=1")
 }
+
+// TestAFetchThatPanics is a failure of all who wait for the token, and of nobody else.
+func TestAFetchThatPanics(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	d := define(t, `auth: {client_credentials: {token_url: "https://h.example/token", client_id: a, client_secret: b}}`)
+	source := bind(d, roundTrip(func(*http.Request) (*http.Response, error) {
+		calls.Add(1)
+		panic("CANARY")
+	}))
+	var waiting sync.WaitGroup
+	for range 10 {
+		waiting.Go(func() {
+			_, err := source.Fetch(t.Context(), somebody())
+			expect(t, "fault", adapters.FaultOf(err).Error(), "unavailable: fetching a token panicked with a string")
+		})
+	}
+	waiting.Wait()
+	if calls.Load() == 0 {
+		t.Error("nobody asked for a token")
+	}
+}

@@ -39,6 +39,9 @@ func TestIdentifiersOnTheWire(t *testing.T) {
 		"\x00", "a\x00b", "\r\n", "a\r\nX-Injected: 1", "a\nb", "\t", "\x7f", "\u0085", "\u2028", "\u200b", "\ufeff", "\u202e", "é", "ﬀ", "田中さん", "🏳0🌈", "\U0010ffff", "'", "\"", "' OR 1=1 --", "<script>", "${env:HOME}", "{id.email}", "{{.}}", "{tenant.self}", "$(id)", "`id`",
 		"@", "a@b", "@evil.example", "evil.example:80@x", "null", "NULL", "undefined", "true", "NaN", "-1", "1e3", strings.Repeat("a", 512),
 	} {
+		if got := d.ask(http.MethodGet, "http://"+d.Address+"/v1/tenants/"+escaped(value)+"/users/username:jane", ""); got.Status < 400 || got.Status >= 500 || len(seen("kobil")) > 0 {
+			t.Errorf("a tenant %q: status %d", value, got.Status)
+		}
 		got := d.ask(http.MethodGet, "http://"+d.Address+"/v1/tenants/acme/users/username:"+escaped(value), "", "Cache-Control", "no-cache")
 		asked := seen("kobil")
 		refused := got.Status == http.StatusBadRequest

@@ -74,7 +74,7 @@ func (s *source) begin(ctx context.Context) *attempt {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	go func() {
 		defer cancel()
-		a.err = s.fetch(ctx)
+		a.err = s.fetched(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.pending = nil
@@ -151,6 +151,17 @@ func (s *source) wait(failed bool, retry time.Duration) time.Duration {
 	}
 	span -= time.Duration(rand.Float64() * float64(span) / 10) //nolint:gosec // it spreads load, it keeps no secret
 	return time.Until(s.last.Add(span))
+}
+
+// fetched is fetch, whose panics are errors: nobody else would keep them from ending the
+// process. Only the type is told; a text may quote what was fetched.
+func (s *source) fetched(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("asking panicked with a %T", p)
+		}
+	}()
+	return s.fetch(ctx)
 }
 
 // fetch asks where the keys are, and for them. What is no set of keys never takes

@@ -252,6 +252,29 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestAskingPanics: an issuer whose answer brings a panic about is one that cannot be
+// asked; the process lives, and asks again.
+func TestAskingPanics(t *testing.T) {
+	keys := newIDP(ring().es.jwk(nil))
+	inTime(t, keys, func(t *testing.T, v *bearer.Verifier, told func() []string) {
+		token := ring().es.lasting(t, nil)
+		told()
+		keys.tell(keysAt, func() (*http.Response, error) { panic("CANARY") })
+		time.Sleep(4 * time.Minute)
+		if got := told(); len(got) == 0 || got[0] != "asking panicked with a string" {
+			t.Errorf("told %q", got)
+		}
+		if got := refusedBy(t, v, token); got != "" {
+			t.Errorf("refused by %q meanwhile", got)
+		}
+		keys.tell(keysAt, keys.keys)
+		time.Sleep(4 * time.Minute)
+		if got := told(); len(got) == 0 || got[len(got)-1] != "<nil>" {
+			t.Errorf("afterwards told %q", got)
+		}
+	})
+}
+
 // TestLeeway: the limits are exact to the nanosecond: RFC 7519 (4.1.4) says on or after.
 func TestLeeway(t *testing.T) {
 	for _, leeway := range []time.Duration{0, 30 * time.Second} {

@@ -441,6 +441,30 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
+// TestAPanicIsToldByItsPlace: of one that no handler kept neither its text is logged nor
+// who brought it about.
+func TestAPanicIsToldByItsPlace(t *testing.T) {
+	t.Parallel()
+	log := new(lockedBuffer)
+	address := run(t, func(_ http.ResponseWriter, r *http.Request) {
+		panic("CANARY of\n\t" + r.URL.Path)
+	}, edge.DefaultLimits(), nil, slog.New(slog.NewJSONHandler(log, nil)))
+	if response, err := http.Get("http://" + address + "/canary@acme.example"); err == nil {
+		_ = response.Body.Close()
+		t.Errorf("status %d", response.StatusCode)
+	}
+	for range 1000 {
+		if log.String() != "" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	text := log.String()
+	if !strings.Contains(text, "a handler panicked") || !strings.Contains(text, "edge_test.go:") || strings.Contains(text, "CANARY") || strings.Contains(text, "canary@") || strings.Contains(text, "127.0.0.1") {
+		t.Errorf("the log: %s", text)
+	}
+}
+
 // TestConnections: there are never more than allowed, and who waits comes in when one leaves.
 func TestConnections(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
+	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -103,6 +105,10 @@ type discreet struct{ log *slog.Logger }
 
 // Write takes one message.
 func (d discreet) Write(message []byte) (int, error) {
+	if _, panicked, ok := bytes.Cut(message, []byte("panic serving ")); ok {
+		d.log.Error("a handler panicked", "stack", places(panicked))
+		return len(message), nil
+	}
 	text, _, caused := bytes.Cut(bytes.TrimSpace(message), []byte(" from "))
 	if caused {
 		d.log.Debug("a connection failed", "what", string(text))
@@ -110,4 +116,17 @@ func (d discreet) Write(message []byte) (int, error) {
 		d.log.Warn("the HTTP server", "says", string(text))
 	}
 	return len(message), nil
+}
+
+// place is a line of a stack that has no value in it.
+var place = regexp.MustCompile(`(?m)^\t(/\S+\.go:\d+)(?: \+0x[0-9a-f]+)?$`)
+
+// places are the files and lines of a stack, one to a line.
+func places(stack []byte) string {
+	var b strings.Builder
+	for _, found := range place.FindAllSubmatch(stack, -1) {
+		b.Write(found[1])
+		b.WriteByte('\n')
+	}
+	return b.String()
 }

@@ -9,7 +9,7 @@ import (
 // none of the ranges that IANA's special-purpose registries (RFC 6890) set aside, and
 // none that carries an IPv4 address of such a range inside.
 func public(a netip.Addr) bool {
-	a = a.WithZone("").Unmap()
+	a = a.Unmap()         // one with a zone is in no prefix, and so not public
 	if inside(a, nat64) { // RFC 6052: a network of IPv6 alone reaches all of IPv4 by it
 		raw := a.As16()
 		a = netip.AddrFrom4([4]byte(raw[12:]))

@@ -146,11 +146,12 @@ func (s *Source) conceal(q Query, request *http.Request, used string, faults ...
 	const aWord = 6 // what is shorter may stand in any text
 	_, basic, _ := strings.Cut(request.Header.Get("Authorization"), " ")
 	secrets := append(s.secrets(), used, basic)
-	discreet(append(q.names(), secrets...), faults...)
+	words := append(q.names(), secrets...)
 	mask := maskOf(slices.DeleteFunc(secrets, func(secret string) bool { return len(secret) < aWord }))
 	for _, text := range said {
 		*text = mask.Replace(*text)
 	}
+	discreet(words, faults...)
 }
 
 // discreet takes the codes and the references out of what an upstream says of failures

@@ -13,6 +13,7 @@ import (
 func TestACodeThatNamesThePerson(t *testing.T) {
 	t.Parallel()
 	d := define(t, `
+auth: {bearer: "{settings.token}"}
 response: {error: {code: code, ref: ref}, partial: {each: errors, code: code, ref: ref}}
 profile: {displayName: name}
 `)
@@ -28,15 +29,17 @@ profile: {displayName: name}
 		encoded:                     "",
 		strings.Trim(encoded, "="):  "",
 		"1f0c9f3e-0000-4000-8000-0": "1f0c9f3e-0000-4000-8000-0",
+		"CREDENTIAL-Pin7":           "", // a secret, however short and in whatever case
+		"credential-pIN7":           "",
 	} {
 		q := somebody()
 		q.IDs = map[string]string{"self": "100", "email": "jane.doe@acme.example", "oid": "9007199254740993"}
-		_, err := bind(d, answers(503, `{"code": "`+said+`", "ref": "`+said+`"}`)).Fetch(t.Context(), q)
+		_, err := bind(d, answers(503, `{"code": "`+said+`", "ref": "`+said+`"}`), "token", "Pin7").Fetch(t.Context(), q)
 		got := adapters.FaultOf(err).Detail
 		expect(t, "the code of "+said, got.Code, want)
 		expect(t, "the reference of "+said, got.Ref, want)
 
-		reply, err := bind(d, answers(200, `{"id": "100", "errors": [{"code": "`+said+`", "ref": "`+said+`"}]}`)).Fetch(t.Context(), q)
+		reply, err := bind(d, answers(200, `{"id": "100", "errors": [{"code": "`+said+`", "ref": "`+said+`"}]}`), "token", "Pin7").Fetch(t.Context(), q)
 		if err != nil || len(reply.Children) != 1 {
 			t.Fatalf("%v, %v", reply.Children, err)
 		}

@@ -439,6 +439,7 @@ func TestWhatUpstreamsEchoIsNotTold(t *testing.T) {
 			func(id string) string { return strings.ToUpper(id) + ":" },
 			func(id string) string { return base64.StdEncoding.EncodeToString([]byte(id)) },
 			func(id string) string { return "No such person: casey@example.com (" + id + "), CANARY" },
+			func(string) string { return "John Smith is locked, CANARY" },
 			func(string) string { return "casey@example.com" },
 			func(string) string { return "Bearer s3cret" },
 			func(string) string { return "s3cret-Bearer.t0ken:s3cret" },

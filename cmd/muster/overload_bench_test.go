@@ -57,8 +57,8 @@ func BenchmarkOverload(b *testing.B) {
 }
 
 // BenchmarkNeighbours asks in peace, and beside those who are slow, each in one of the ways
-// of slowhttptest, or who ask for more than their tenant may: what 99 of 100 lookups take
-// at most is to be read against "alone".
+// of slowhttptest, of whom 500 more come each second, or who ask for more than their
+// tenant may: what 99 of 100 lookups take at most is to be read against "alone".
 func BenchmarkNeighbours(b *testing.B) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"id": "1", "mail": "casey@acme.example", "name": "Casey"}`)
@@ -82,11 +82,15 @@ func BenchmarkNeighbours(b *testing.B) {
 	} {
 		b.Run(neighbour.name, func(b *testing.B) {
 			for b.Loop() {
-				const lasts, slow = 3 * time.Second, 2000
+				const lasts, slow = 4 * time.Second, 2000
 				var beside sync.WaitGroup
-				for range slow {
+				for i := range slow {
 					if neighbour.slow != "" {
-						beside.Go(func() { crawl(address, neighbour.slow, lasts) })
+						beside.Go(func() {
+							comes := time.Duration(i) * lasts / slow
+							time.Sleep(comes)
+							crawl(address, neighbour.slow, lasts-comes)
+						})
 					}
 				}
 				if neighbour.flood {

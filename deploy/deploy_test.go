@@ -28,11 +28,13 @@ var metrics = map[string][]string{
 	"up": nil, // Prometheus' own
 	"http_server_request_duration_seconds_bucket": {"http_request_method", "http_response_status_code", "http_route", "le"},
 	"http_server_request_duration_seconds_count":  {"http_request_method", "http_response_status_code", "http_route"},
+	"muster_audit_dropped_total":                  {"reason"},
 	"muster_breaker_state":                        {"source", "state"},
 	"muster_breaker_transitions_total":            {"source", "from", "to"},
 	"muster_config_reloads_total":                 {"result"},
 	"muster_cache_lookups_total":                  {"source", "result"},
 	"muster_lookup_complete_total":                {"complete", "http_response_status_code"},
+	"muster_overload_refusals_total":              nil,
 	"muster_merge_conflicts_total":                {"field", "winner", "loser"},
 	"muster_source_duration_seconds_bucket":       {"source", "outcome", "kind", "le"},
 	"muster_source_duration_seconds_count":        {"source", "outcome", "kind"},

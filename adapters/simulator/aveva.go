@@ -145,7 +145,7 @@ func (a aveva) refuse(c *call, status int) reply {
 		http.StatusForbidden:           {"Forbidden.", "The client lacks the role Account Administrator.", "Ask an administrator for the role."},
 		http.StatusNotFound:            {"Tenant not found.", "No tenant has this id.", "Check the tenant id."},
 		http.StatusTooManyRequests:     {"Too many requests.", "Too many requests from this client.", "Wait, then try again."},
-		http.StatusInternalServerError: {"Internal server error.", canary("error-aveva"), "Try again later."},
+		http.StatusInternalServerError: {"Internal server error.", marked("error-aveva"), "Try again later."},
 		http.StatusServiceUnavailable:  {"Dependency service not available.", "A service behind this one is down.", "Try again later."},
 	}[status]
 	return a.fail(c, status, says[0], says[1], says[2])

@@ -285,7 +285,7 @@ func (p csp) refuse(c *call, status int) reply {
 		http.StatusForbidden:           "The user is forbidden to use the API",
 		http.StatusNotFound:            "User not found",
 		http.StatusTooManyRequests:     "The user has sent too many requests",
-		http.StatusInternalServerError: "An unexpected error has occurred while processing the request " + canary("error-csp"),
+		http.StatusInternalServerError: "An unexpected error has occurred while processing the request " + marked("error-csp"),
 		http.StatusServiceUnavailable:  "The service is not available",
 	}[status])
 }

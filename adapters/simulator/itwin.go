@@ -147,7 +147,7 @@ func (t itwin) refuse(_ *call, status int) reply {
 		http.StatusForbidden:           {"InsufficientPermissions", "The user has insufficient permissions for the requested operation."},
 		http.StatusNotFound:            {"UserNotFound", "Requested user is not available."},
 		http.StatusTooManyRequests:     {"RateLimitExceeded", "The client sent more requests than allowed by this API for the current tier of the client."},
-		http.StatusInternalServerError: {"InternalServerError", canary("error-itwin")},
+		http.StatusInternalServerError: {"InternalServerError", marked("error-itwin")},
 		http.StatusServiceUnavailable:  {"ServiceUnavailable", "The service is not available."},
 	}[status]
 	return t.fail(status, says[0], says[1])

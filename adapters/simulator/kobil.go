@@ -184,7 +184,7 @@ func (kobil) refuse(_ *call, status int) reply {
 		http.StatusForbidden:           {"FORBIDDEN", "Access denied"},
 		http.StatusNotFound:            {"USER_NOT_FOUND", "User does not exist"},
 		http.StatusTooManyRequests:     {"TOO_MANY_REQUESTS", "Too many requests"},
-		http.StatusInternalServerError: {"INTERNAL_SERVER_ERROR", canary("error-kobil")},
+		http.StatusInternalServerError: {"INTERNAL_SERVER_ERROR", marked("error-kobil")},
 		http.StatusServiceUnavailable:  {"SERVICE_UNAVAILABLE", "Service unavailable"},
 	}[status]
 	return document(status, kobilEnvelope{Status: says[0], Message: says[1], SubSystem: 5})

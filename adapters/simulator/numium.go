@@ -155,7 +155,7 @@ func (n numium) refuse(_ *call, status int) reply {
 		http.StatusForbidden:           {"Forbidden", "User lacks permission to view tenant users"},
 		http.StatusNotFound:            {"TenantUserNotFound", "Tenant user does not exist"},
 		http.StatusTooManyRequests:     {"TooManyRequests", "Too many requests"},
-		http.StatusInternalServerError: {"InternalServerError", "Unexpected server error occurred during retrieval", canary("error-numium")},
+		http.StatusInternalServerError: {"InternalServerError", "Unexpected server error occurred during retrieval", marked("error-numium")},
 		http.StatusServiceUnavailable:  {"ServiceUnavailable", "The service is not available"},
 	}[status]
 	if says[2] == "" {

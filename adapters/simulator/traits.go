@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// canary is a text that must never leave a gateway.
-func canary(about string) string { return "CANARY-" + about }
+// marked is a text that must never leave a gateway. (A profile of the memory has names of
+// functions in it, so this one is not called what is searched for.)
+func marked(about string) string { return "CANARY-" + about }
 
 // A naming is a name, the local part of a mail address made of it, and the trait that it shows.
 type naming struct{ trait, given, family, local string }
@@ -179,7 +180,7 @@ func peculiarities() []awkwardness {
 		}),
 		at("kobil", "admin", "an administrator in KOBIL", 20, func(_ *draft, a *Account) { a.Admin = true }),
 		at("csp", "password", "CSP sends a password: a canary", 4, func(d *draft, a *Account) {
-			a.Password = canary(fmt.Sprintf("pw-%s-%d", d.Tenant, d.number))
+			a.Password = marked(fmt.Sprintf("pw-%s-%d", d.Tenant, d.number))
 		}),
 	}
 }

@@ -125,27 +125,24 @@ func TestAuditOfEverybody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := strings.ToLower(string(text)) + strings.ToLower(w.log.String())
+	told := map[string]string{"the audit records": string(text), "the log": w.log.String(), "/config": w.ask(http.MethodGet, "http://"+w.Admin+"/config", "").Text}
 	for _, span := range w.spans.Ended() {
-		told += strings.ToLower(fmt.Sprintln(span.Name(), span.Attributes(), span.Events(), span.Status()))
+		told["a span"] += fmt.Sprintln(span.Name(), span.Attributes(), span.Events(), span.Status())
 	}
-	told += strings.ToLower(w.ask(http.MethodGet, "http://"+w.Admin+"/config", "").Text)
-	secrets := []string{"CANARY"}
+	secrets := newSearcher()
+	secrets.add("CANARY")
 	for _, p := range people {
 		for _, value := range p.IDs {
 			if len(value) > 6 { // else a number of the log may be the same
-				secrets = append(secrets, value, escaped(value))
+				secrets.add(value)
 			}
 		}
 		for _, a := range p.Accounts {
-			secrets = append(secrets, a.Email, a.AlternativeEmail)
+			secrets.add(a.Email)
+			secrets.add(a.AlternativeEmail)
 		}
 	}
-	for _, secret := range secrets {
-		if secret != "" && strings.Contains(told, strings.ToLower(secret)) {
-			t.Errorf("%q is told", secret)
-		}
-	}
+	secrets.nothing(t, told)
 
 	// One person is one hash: in the record, the span and the log.
 	hash := records[len(records)-6].Subject[0].Hash // of the purge

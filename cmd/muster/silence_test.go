@@ -43,7 +43,11 @@ func newSearcher() *searcher {
 	return &searcher{map[[searchWindow]byte][]sighting{}, map[[searchWindow]byte][]sighting{}}
 }
 
-func (s *searcher) add(text string) { s.put(text, false) }
+// add adds a text that is looked for wherever it stands; a number only where it is no part
+// of another, of a duration say.
+func (s *searcher) add(text string) {
+	s.put(text, strings.Trim(text, "0123456789") == "")
+}
 
 // addWord adds a word that may be a part of others.
 func (s *searcher) addWord(text string) { s.put(text, true) }
@@ -131,6 +135,14 @@ func TestSearcher(t *testing.T) {
 		if got := s.found(text); len(got) != 0 {
 			t.Errorf("found in %s: %v", text, got)
 		}
+	}
+	numbers := newSearcher()
+	numbers.add("1004260")
+	if found := numbers.found("took 0.100426082, trace ab1004260c"); len(found) > 0 {
+		t.Errorf("a part of another number is found: %q", found)
+	}
+	if found := numbers.found("/users/1004260/roles"); len(found) != 1 {
+		t.Error("a number is not found")
 	}
 }
 

@@ -39,6 +39,9 @@ func TestUnhurried(t *testing.T) {
 			if n, err := u.Write(text); n != len(text) || err != nil {
 				t.Fatal(n, err)
 			}
+			if i == 0 {
+				synctest.Wait() // until it is being written
+			}
 		}
 		u.flush(time.Second)
 		if took := time.Since(begin); took != time.Second {

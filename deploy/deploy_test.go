@@ -34,8 +34,8 @@ var metrics = map[string][]string{
 	"muster_config_reloads_total":                 {"result"},
 	"muster_cache_lookups_total":                  {"source", "result"},
 	"muster_lookup_complete_total":                {"complete", "http_response_status_code"},
-	"muster_overload_refusals_total":              nil,
 	"muster_merge_conflicts_total":                {"field", "winner", "loser"},
+	"muster_overload_refusals_total":              nil,
 	"muster_source_duration_seconds_bucket":       {"source", "outcome", "kind", "le"},
 	"muster_source_duration_seconds_count":        {"source", "outcome", "kind"},
 }
